@@ -31,10 +31,10 @@ const (
 	etcQuiescence = 270 * time.Second
 )
 
-// EtcPVE makes a scenario run on an administrator's copy of /etc/pve: corosync.conf as Topology takes it, the
-// resources of the HA manager with their guests where the copy has them, rules, groups, fence devices and
-// datacenter.cfg. Services, commands and bounds of the scenario itself are left out. It returns one line for
-// everything that it took and that it could not take. It reads the folder only.
+// EtcPVE makes a scenario run on an administrator's copy of /etc/pve: corosync.conf as Topology takes it,
+// the resources of the HA manager with their guests where the copy has them, rules, groups, fence devices
+// and datacenter.cfg. Services, commands and bounds of the scenario itself are left out. It returns one line
+// for everything that it took and that it could not take. It reads the folder only.
 func EtcPVE(s *scenarios.Scenario, dir string) ([]string, error) {
 	c := &etcCopy{dir: dir}
 	conf, err := c.read("corosync.conf")
@@ -58,7 +58,7 @@ func EtcPVE(s *scenarios.Scenario, dir string) ([]string, error) {
 	}
 	c.machines = s.Machines
 	c.say("took corosync.conf: nodes %s", strings.Join(s.Machines, ", "))
-	ha, err := c.highAvailability()
+	ha, err := c.readHA()
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +114,8 @@ func (c *etcCopy) read(name string) (string, error) {
 	return string(data), nil
 }
 
-// highAvailability reads what the HA manager needs; nil if the copy has no resources.
-func (c *etcCopy) highAvailability() (*haspec.Spec, error) {
+// readHA reads what the HA manager needs; nil if the copy has no resources.
+func (c *etcCopy) readHA() (*haspec.Spec, error) {
 	text, err := c.read("ha/resources.cfg")
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (c *etcCopy) highAvailability() (*haspec.Spec, error) {
 	for _, p := range problems {
 		c.say("could not take of ha/resources.cfg: %v", p)
 	}
-	homes, guests, err := c.guests()
+	homes, guests, err := c.readGuests()
 	if err != nil {
 		return nil, err
 	}
@@ -182,8 +182,8 @@ func (c *etcCopy) readRules(spec *haspec.Spec) error {
 		to   *string
 		keep func(text string) string
 	}{
-		{"ha/rules.cfg", &spec.Rules, c.goodRules},
-		{"ha/groups.cfg", &spec.Groups, c.goodGroups},
+		{"ha/rules.cfg", &spec.Rules, c.dropUnreadableRules},
+		{"ha/groups.cfg", &spec.Groups, c.dropUnreadableGroups},
 		{"datacenter.cfg", &spec.Datacenter, nil},
 		{"ha/fence.cfg", &spec.Fence, nil},
 	} {
@@ -213,8 +213,8 @@ func (c *etcCopy) readRules(spec *haspec.Spec) error {
 	return nil
 }
 
-// goodRules drops what cannot be read of ha/rules.cfg, as the HA manager does.
-func (c *etcCopy) goodRules(text string) string {
+// dropUnreadableRules drops what cannot be read of ha/rules.cfg, as the HA manager does.
+func (c *etcCopy) dropUnreadableRules(text string) string {
 	rules, problems, err := config.ParseRules(text)
 	if err != nil || len(problems) == 0 {
 		return text
@@ -225,8 +225,8 @@ func (c *etcCopy) goodRules(text string) string {
 	return config.FormatRules(rules)
 }
 
-// goodGroups drops what cannot be read of ha/groups.cfg.
-func (c *etcCopy) goodGroups(text string) string {
+// dropUnreadableGroups drops what cannot be read of ha/groups.cfg.
+func (c *etcCopy) dropUnreadableGroups(text string) string {
 	groups, problems, err := config.ParseGroups(text)
 	if err != nil || len(problems) == 0 {
 		return text
@@ -247,16 +247,16 @@ type guestFiles struct {
 	guests   map[string]haspec.Guest // the size of each
 }
 
-// guests returns where each guest is configured, and its size.
-func (c *etcCopy) guests() (homes map[string]string, guests map[string]haspec.Guest, err error) {
+// readGuests returns where each guest is configured, and its size.
+func (c *etcCopy) readGuests() (homes map[string]string, guests map[string]haspec.Guest, err error) {
 	g := guestFiles{map[string]string{}, map[string]string{}, map[string]haspec.Guest{}}
-	nodes, err := c.list("nodes")
+	nodes, err := c.namesIn("nodes")
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, node := range nodes {
 		for _, k := range guestKinds {
-			if err := c.guestsIn(&g, node, "nodes/"+node+"/"+k.folder, k.kind); err != nil {
+			if err := c.readGuestsIn(&g, node, "nodes/"+node+"/"+k.folder, k.kind); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -264,9 +264,9 @@ func (c *etcCopy) guests() (homes map[string]string, guests map[string]haspec.Gu
 	return g.homes, g.guests, nil
 }
 
-// guestsIn reads the guests of one kind on one node.
-func (c *etcCopy) guestsIn(g *guestFiles, node, folder, kind string) error {
-	files, err := c.list(folder)
+// readGuestsIn reads the guests of one kind on one node.
+func (c *etcCopy) readGuestsIn(g *guestFiles, node, folder, kind string) error {
+	files, err := c.namesIn(folder)
 	if err != nil {
 		return err
 	}
@@ -289,13 +289,13 @@ func (c *etcCopy) guestsIn(g *guestFiles, node, folder, kind string) error {
 			return err
 		}
 		sid := kind + ":" + number
-		g.byNumber[number], g.homes[sid], g.guests[sid] = path, node, c.guest(sid, text)
+		g.byNumber[number], g.homes[sid], g.guests[sid] = path, node, c.parseGuest(sid, text)
 	}
 	return nil
 }
 
-// list returns the names in a folder; none if it does not exist.
-func (c *etcCopy) list(name string) ([]string, error) {
+// namesIn returns the names in a folder; none if it does not exist.
+func (c *etcCopy) namesIn(name string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(c.dir, filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -310,8 +310,8 @@ func (c *etcCopy) list(name string) ([]string, error) {
 	return names, nil
 }
 
-// guest reads the size of a guest and what it is locked by, up to its first snapshot.
-func (c *etcCopy) guest(sid, text string) haspec.Guest {
+// parseGuest reads the size of a guest and what it is locked by, up to its first snapshot.
+func (c *etcCopy) parseGuest(sid, text string) haspec.Guest {
 	var g haspec.Guest
 	cores, sockets := 0, 1
 	number := func(key, value string) int {
@@ -351,7 +351,7 @@ func (c *etcCopy) guest(sid, text string) haspec.Guest {
 
 // reportUnneeded names what lies beside the files that were taken.
 func (c *etcCopy) reportUnneeded() {
-	entries, err := c.list(".")
+	entries, err := c.namesIn(".")
 	if err != nil {
 		return
 	}

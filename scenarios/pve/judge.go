@@ -49,14 +49,14 @@ func (s *Subject) haCluster(of *scenarios.Scenario) hacheck.Cluster {
 		Warmup: s.warmup, HA: s.spec.HA}
 }
 
-// Excused measures for how much of a run the judge of the HA manager excuses machines. It is zero for a run
-// of another subject, or without the HA manager.
-func Excused(r *scenarios.Run) hacheck.Excused {
+// ExcusedTime measures for how much of a run the judge of the HA manager excuses machines. It is zero for a
+// run of another subject, or without the HA manager.
+func ExcusedTime(r *scenarios.Run) hacheck.ExcusedTime {
 	s, is := r.Subject.(*Subject)
 	if !is || s.spec.HA == nil {
-		return hacheck.Excused{}
+		return hacheck.ExcusedTime{}
 	}
-	return hacheck.ExcusedOf(s.haCluster(r.Scenario), r)
+	return hacheck.ExcusedTimeOf(s.haCluster(r.Scenario), r)
 }
 
 // DecodeRecord implements scenarios.Judge.
@@ -162,8 +162,8 @@ func (s *Subject) ringTimers() corosync.Timers {
 	return timers
 }
 
-// usualRing is how long a ring of a few nodes takes to notice a silent node and to agree without it, with the
-// settings that a configuration has unless it gives others.
+// usualRing is how long a ring of a few nodes takes to notice a silent node and to agree without it, with
+// the settings that a configuration has unless it gives others.
 const usualRing = 10 * time.Second
 
 // ringDelay returns how much longer than usual a ring takes to go on without a silent node: its links are

@@ -56,19 +56,19 @@ func TestLibrary(t *testing.T) {
 // excusedMax is the share of the machines' time for which the judge may excuse them, over the library.
 const excusedMax = fault.Always / 50
 
-// TestExcusesAreRare: what the judge of the HA manager accepts because it cannot derive what machines must do
-// is a small part of what the library shows.
+// TestExcusesAreRare: what the judge of the HA manager accepts because it cannot derive what machines must
+// do is a small part of what the library shows.
 func TestExcusesAreRare(t *testing.T) {
 	thorough.Only(t, "all library scenarios of the HA manager with five seeds take a minute of processor time")
 	const seeds = 5
-	var all hacheck.Excused
+	var all hacheck.ExcusedTime
 	for _, name := range library.Names() {
 		s, subject := load(t, name)
-		var of hacheck.Excused
+		var of hacheck.ExcusedTime
 		for seed := range uint64(seeds) {
 			run, err := sim.Runner{}.Run(t.Context(), s, subject, scenarios.RunOptions{Seed: seed + 1})
 			require.NoError(t, err)
-			excused := pve.Excused(run)
+			excused := pve.ExcusedTime(run)
 			if excused.Present == 0 {
 				break // the scenario is not about the HA manager
 			}

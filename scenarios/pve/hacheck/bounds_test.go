@@ -20,10 +20,10 @@ func TestBoundsOfTheScenario(t *testing.T) {
 	x.at(80, 2, on)
 	for most, want := range map[int]linearizability.Validity{0: invalid, 1: valid} {
 		x.cluster.HA.Moves = &haspec.Moves{AtMost: most}
-		x.require(newMoveCount(x.cluster), want, WrongMoves)
+		x.require(newMoveCountCheck(x.cluster), want, WrongMoves)
 	}
 	x.cluster.HA.Moves = &haspec.Moves{AtLeast: 2, AtMost: 3}
-	x.require(newMoveCount(x.cluster), invalid, WrongMoves)
+	x.require(newMoveCountCheck(x.cluster), invalid, WrongMoves)
 	for most, want := range map[time.Duration]linearizability.Validity{seconds(19): invalid,
 		seconds(20): valid} {
 		x.cluster.HA.DownAtMost = map[string]time.Duration{"vm:100": most}

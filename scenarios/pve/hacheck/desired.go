@@ -20,8 +20,8 @@ import (
 //
 // Worked example: `set vm:100 state stopped` is due at 60 s, its machine is without quorum, and the operator
 // reports it done at 300 s. Another machine has carried out `... started` at 100 s. vm:100 need not run from
-// 60 s to 300 s, because the command may take effect at any time, and after 300 s, because the commands count
-// in the order in which they were carried out.
+// 60 s to 300 s, because the command may take effect at any time, and after 300 s, because the commands
+// count in the order in which they were carried out.
 type desiredState struct {
 	services         map[string]*ha.ServiceConfig // at the beginning
 	rules            allowed.Rules
@@ -134,17 +134,18 @@ func (all *intents) addCommand(c *haspec.Command, i intent) {
 		}
 	case haspec.VerbAdd:
 		about(p.SID, intentAdd)
-		lasting(all.removed, p.SID).ends = append(lasting(all.removed, p.SID).ends, i)
+		findOrAddLasting(all.removed, p.SID).ends = append(findOrAddLasting(all.removed, p.SID).ends, i)
 	case haspec.VerbRemove:
 		about(p.SID, intentRemove)
-		lasting(all.removed, p.SID).begins = append(lasting(all.removed, p.SID).begins, i)
+		findOrAddLasting(all.removed, p.SID).begins = append(findOrAddLasting(all.removed, p.SID).begins, i)
 	case haspec.VerbCRM:
 		all.addMasterCommand(&p, i, about)
 	}
 }
 
-// lasting returns the intents of a node or service that begin and end a lasting state.
-func lasting(of map[string]*lastingIntents, name string) *lastingIntents {
+// findOrAddLasting returns the intents of a node or service that begin and end a lasting state, and adds an
+// empty list of them if there is none.
+func findOrAddLasting(of map[string]*lastingIntents, name string) *lastingIntents {
 	if of[name] == nil {
 		of[name] = &lastingIntents{}
 	}
@@ -164,7 +165,7 @@ func (d *desiredState) mayBeUnmanaged(sid string, at time.Duration) bool {
 // addMasterCommand notes what a command to the master means.
 func (all *intents) addMasterCommand(p *haspec.ParsedCommand, i intent,
 	about func(sid string, verb intentVerb)) {
-	of := func(node string) *lastingIntents { return lasting(all.maintenance, node) }
+	of := func(node string) *lastingIntents { return findOrAddLasting(all.maintenance, node) }
 	switch p.CRM.Verb {
 	case ha.CommandStop:
 		about(p.CRM.SID, intentOrder)

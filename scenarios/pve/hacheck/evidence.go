@@ -85,7 +85,7 @@ func (e *Evidence) Observe(r scenarios.Stamped) {
 			e.runningIntervals.EndAll(r.Machine, r.At)
 		}
 	case scenarios.Switched:
-		e.fenceLog.switchedBy(r, rec)
+		e.fenceLog.onSwitched(r, rec)
 	case store.Applied:
 		if _, known := e.durableAt[rec.Request]; !known && storecheck.FromProcess(rec.Request) {
 			e.durableAt[rec.Request] = r.At
@@ -141,8 +141,8 @@ func (e *Evidence) recoveryBound() time.Duration {
 	return e.scaledTime(bound)
 }
 
-// runningOn names the machines on which a service runs at the end; "" when there is none.
-func (e *Evidence) runningOn(sid string) string {
+// machinesAtEndOf names the machines on which a service runs at the end; "" when there is none.
+func (e *Evidence) machinesAtEndOf(sid string) string {
 	var on []string
 	for _, m := range e.runningIntervals.Machines(sid) {
 		on = append(on, e.Machines[m])

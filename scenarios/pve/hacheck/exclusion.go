@@ -20,7 +20,7 @@ type exclusion struct {
 	powerless *check.Powerless
 }
 
-func newExclusion(c Cluster) *exclusion {
+func newExclusionCheck(c Cluster) *exclusion {
 	return &exclusion{c.Machines, check.NewPowerless(c.Machines)}
 }
 

@@ -45,7 +45,7 @@ func TestAServiceRunsOnOneMachine(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			x := running(t)
 			c.prepare(x)
-			x.require(newExclusion(x.cluster), c.want, linearizability.DoubleRun)
+			x.require(newExclusionCheck(x.cluster), c.want, linearizability.DoubleRun)
 		})
 	}
 }
@@ -77,7 +77,7 @@ func TestHeartbeatsCountAsStarts(t *testing.T) {
 			for _, r := range c.records {
 				x.at(r.second, r.machine, r.what)
 			}
-			x.require(newExclusion(x.cluster), c.want, linearizability.DoubleRun)
+			x.require(newExclusionCheck(x.cluster), c.want, linearizability.DoubleRun)
 		})
 	}
 }

@@ -50,8 +50,8 @@ func (f *fenceLog) observe(r scenarios.Stamped, machine string) {
 	}
 }
 
-// switchedBy takes what a device did to a machine's power.
-func (f *fenceLog) switchedBy(r scenarios.Stamped, rec scenarios.Switched) {
+// onSwitched takes what a device did to a machine's power.
+func (f *fenceLog) onSwitched(r scenarios.Stamped, rec scenarios.Switched) {
 	if !rec.On {
 		f.switchedOff = append(f.switchedOff, switchedOff{r.Machine, r.At})
 	}
@@ -67,11 +67,11 @@ func (f *fenceLog) wasSwitched(m env.MachineID, from, to time.Duration) bool {
 	return false
 }
 
-// provenDead reports whether a lock may change its holder within the TTL, because the holder is dead: between
-// the lock's last renewal and the takeover, the new holder has fenced the old holder's machine, the machine
-// had no power, and (in the simulator, which records its devices) a fence device switched it off.
-// A fencing that lasted as long as a machine needs to boot may also be of a machine that was off before, so
-// no device had to switch it off; that is longer than the TTL, and counts where a takeover needs both proofs.
+// provenDead reports whether a lock may change its holder within the TTL, because the holder is dead:
+// between the lock's last renewal and the takeover, the new holder has fenced the old holder's machine, the
+// machine had no power, and (in the simulator, which records its devices) a fence device switched it off. A
+// fencing that lasted as long as a machine needs to boot may also be of a machine that was off before, so no
+// device had to switch it off; that is longer than the TTL, and counts where a takeover needs both proofs.
 func (e *Evidence) provenDead(before, taken *storeChange) bool {
 	m, exists := e.machineNamed(machineOfWriter(before.writer))
 	if !exists {

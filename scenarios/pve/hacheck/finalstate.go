@@ -78,7 +78,7 @@ func (e *finalStateJudge) judgeService(sid string) *linearizability.Violation {
 	switch {
 	case configured.State == ha.WantIgnored || check.Within(e.desired.disarmedSpans, end):
 		return nil
-	case e.commandedRecently(sid):
+	case e.commandedTooLate(sid):
 		return nil
 	case known == nil:
 		return wrong(ForgottenService, "is configured and the manager does not know it")
@@ -94,7 +94,7 @@ func (e *finalStateJudge) judgeService(sid string) *linearizability.Violation {
 		e.hasAllowedNode(sid):
 		return wrong(LostService, "is stuck in %s of %s", known.State, known.Node)
 	}
-	on := e.runningOn(sid)
+	on := e.machinesAtEndOf(sid)
 	switch {
 	case mustRun && on == "" && e.hasAllowedNode(sid) && e.wasDownTooLong(sid):
 		return wrong(LostService, "must run and runs nowhere; the manager has it as %s on %s", known.State,
@@ -106,8 +106,8 @@ func (e *finalStateJudge) judgeService(sid string) *linearizability.Violation {
 	return nil
 }
 
-// commandedRecently reports whether the operator named a service too late for it to be carried out.
-func (e *finalStateJudge) commandedRecently(sid string) bool {
+// commandedTooLate reports whether the operator named a service too late for it to be carried out.
+func (e *finalStateJudge) commandedTooLate(sid string) bool {
 	return slices.ContainsFunc(e.operatorLog.actions, func(d operatorDid) bool {
 		return d.doneAt > e.run.Duration-e.recoveryBound() && slices.Contains(strings.Fields(d.action), sid)
 	})
@@ -118,8 +118,8 @@ func (e *finalStateJudge) hasAllowedNode(sid string) bool {
 	return len(e.desired.rules.Nodes(sid, e.Nodes)) > 0
 }
 
-// wasDownTooLong reports whether the last outage of a service is longer than that of a move, not counting the
-// time in which its node's agent waits for a lock that the master took.
+// wasDownTooLong reports whether the last outage of a service is longer than that of a move, not counting
+// the time in which its node's agent waits for a lock that the master took.
 func (e *finalStateJudge) wasDownTooLong(sid string) bool {
 	outages := e.outagesOf(sid)
 	if len(outages) == 0 {
@@ -138,12 +138,12 @@ func (e *finalStateJudge) wasDownTooLong(sid string) bool {
 func (e *finalStateJudge) judgeRules() (violations []linearizability.Violation) {
 	for _, id := range slices.Sorted(maps.Keys(e.desired.rules)) {
 		r := e.desired.rules[id]
-		if !r.Enabled() || !e.isOnlyRuleFor(r) || slices.ContainsFunc(r.Resources, e.commandedRecently) {
+		if !r.Enabled() || !e.isOnlyRuleFor(r) || slices.ContainsFunc(r.Resources, e.commandedTooLate) {
 			continue
 		}
 		at := map[string][]string{} // services by where they run
 		for _, sid := range r.Resources {
-			if on := e.runningOn(sid); on != "" && e.services[sid] != nil {
+			if on := e.machinesAtEndOf(sid); on != "" && e.services[sid] != nil {
 				at[on] = append(at[on], sid)
 			}
 		}

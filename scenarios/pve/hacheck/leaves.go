@@ -27,7 +27,7 @@ type machineLeave struct {
 	orderedAt, leftAt time.Duration
 }
 
-func newLeaveOrder(c Cluster) *leaveOrder {
+func newLeaveOrderCheck(c Cluster) *leaveOrder {
 	return &leaveOrder{orderedAt: make([]time.Duration, len(c.Machines))}
 }
 

@@ -46,7 +46,7 @@ func TestTheOrderOfALeave(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := Cluster{Machines: []string{"n1", "n2"}}
-			l := newLeaveOrder(cluster)
+			l := newLeaveOrderCheck(cluster)
 			if c.down {
 				l.Observe(scenarios.Stamped{At: 20 * time.Second, Machine: 1, Record: initd.GoingDown{}})
 			}

@@ -20,7 +20,7 @@ type moveCount struct {
 	moveTexts   []string
 }
 
-func newMoveCount(c Cluster) *moveCount {
+func newMoveCountCheck(c Cluster) *moveCount {
 	return &moveCount{machines: c.Machines, lastMachine: map[string]env.MachineID{}}
 }
 

@@ -31,7 +31,7 @@ func (c recovery) Judge(_ context.Context, e *Evidence) linearizability.Verdict 
 			violations = append(violations, unexcusedOutages(e, sid)...)
 		}
 		for _, sid := range slices.Sorted(maps.Keys(e.HA.EndsOn)) {
-			if on := e.runningOn(sid); on != e.HA.EndsOn[sid] {
+			if on := e.machinesAtEndOf(sid); on != e.HA.EndsOn[sid] {
 				violations = append(violations, lostService("service %s runs on %q at the end, not on %s",
 					sid, on,
 					e.HA.EndsOn[sid]))
@@ -50,7 +50,7 @@ func unexcusedOutages(e *Evidence, sid string) (violations []linearizability.Vio
 		return nil
 	}
 	for _, outage := range e.outagesOf(sid) {
-		if why := unexcusedOutage(e, sid, outage); why != "" {
+		if why := describeUnexcusedPart(e, sid, outage); why != "" {
 			violations = append(violations, lostService("service %s was down from %v to %v: %s", sid,
 				outage.From,
 				outage.To, why))
@@ -59,9 +59,9 @@ func unexcusedOutages(e *Evidence, sid string) (violations []linearizability.Vio
 	return violations
 }
 
-// unexcusedOutage describes the first part of an outage that is longer than the bound and that nothing
+// describeUnexcusedPart describes the first part of an outage that is longer than the bound and that nothing
 // excuses; "" when there is none.
-func unexcusedOutage(e *Evidence, sid string, outage check.Span) string {
+func describeUnexcusedPart(e *Evidence, sid string, outage check.Span) string {
 	at := breakpoints(e, sid, outage)
 	since, why := outage.From, "it ended"
 	for i, from := range at[:len(at)-1] {

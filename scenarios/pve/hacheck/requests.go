@@ -100,13 +100,14 @@ func (j *requestJudge) checkBatches() {
 	}
 }
 
-// checkStops checks that a service that was stopped, and not wanted since, neither begins to run nor runs on.
+// checkStops checks that a service that was stopped, and not wanted since, neither begins to run nor runs
+// on.
 func (j *requestJudge) checkStops() {
 	for i, r := range j.requests {
 		if r.Kind != haspec.RequestStop || r.outcome != history.OK {
 			continue
 		}
-		until, due := j.isWantedAgain(i), r.To+j.timeLimit
+		until, due := j.wantedAgainAt(i), r.To+j.timeLimit
 		for _, v := range j.runningIntervals.All() {
 			if v.Service != r.SID {
 				continue
@@ -125,8 +126,8 @@ func (j *requestJudge) checkStops() {
 	}
 }
 
-// isWantedAgain is from when a stopped service may be wanted again.
-func (j *requestJudge) isWantedAgain(stop int) time.Duration {
+// wantedAgainAt is from when a stopped service may be wanted again.
+func (j *requestJudge) wantedAgainAt(stop int) time.Duration {
 	r, until := j.requests[stop], check.Forever
 	for i, other := range j.requests {
 		if other.SID == r.SID && other.Kind == haspec.RequestStart && other.outcome != history.Fail &&

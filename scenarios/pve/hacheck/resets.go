@@ -25,8 +25,8 @@ const (
 	masterDetectMax = 15 * time.Second
 )
 
-// resets checks that a machine is only reset, fenced or exposed to its watchdog when it has itself caused it,
-// by a fault or a command that concerns it.
+// resets checks that a machine is only reset, fenced or exposed to its watchdog when it has itself caused
+// it, by a fault or a command that concerns it.
 type resets struct{}
 
 // Name implements check.Check.
@@ -64,8 +64,8 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 			"had a late machine", unclear)
 	}
 	v := check.Verdict(c.Name(), append(violations, unneededWatchdogs(e)...), summary)
-	excused := e.health.excused()
-	v.Details = append(v.Details, excused.lines()...)
+	covered := e.health.excusedTime()
+	v.Details = append(v.Details, covered.lines()...)
 	return v
 }
 
@@ -117,8 +117,8 @@ func whyUnjustified(e *Evidence, z *reset) (why string, unclear bool) {
 		z.expiry.client, last, from), false
 }
 
-// stoodStillTooLong reports whether a machine that was reset has stood still shortly before, for so long that
-// others could take its lock: it must not come back before it was reset. from is when it was fed last.
+// stoodStillTooLong reports whether a machine that was reset has stood still shortly before, for so long
+// that others could take its lock: it must not come back before it was reset. from is when it was fed last.
 func stoodStillTooLong(e *Evidence, z *reset, from time.Duration) bool {
 	return slices.ContainsFunc(e.run.Applied, func(a scenarios.Applied) bool {
 		return outlastsLock(e, &a) && e.health.Concerns(&a.Fault, z.machine) &&

@@ -22,15 +22,15 @@ type Suite struct {
 
 // New makes the suite of all checks that a cluster asks for.
 func New(c Cluster) *Suite {
-	ordered := []Check{newExclusion(c), takeovers{}, resets{}, newRepeatedCommands(c), recovery{},
+	ordered := []Check{newExclusionCheck(c), takeovers{}, resets{}, newRepeatedCommandsCheck(c), recovery{},
 		finalState{},
-		liveness{}, newLeaveOrder(c)}
+		liveness{}, newLeaveOrderCheck(c)}
 	if c.HA.Fence != "" {
 		ordered = append(ordered, fencing{})
 	}
-	others := []Check{newWatchdogCoverage(c)}
+	others := []Check{newWatchdogCoverageCheck(c)}
 	if c.HA.Moves != nil {
-		others = append(others, newMoveCount(c))
+		others = append(others, newMoveCountCheck(c))
 	}
 	if c.HA.Operations != nil {
 		others = append(others, requests{})

@@ -101,8 +101,9 @@ func managerCommanded(e *Evidence, until time.Duration) bool {
 	})
 }
 
-// nodeConcerned reports whether a node had been used by an instant: a service was configured there or ordered
-// to move there, or a command of the operator named it. A service that could not start moves to any node.
+// nodeConcerned reports whether a node had been used by an instant: a service was configured there or
+// ordered to move there, or a command of the operator named it. A service that could not start moves to any
+// node.
 func nodeConcerned(e *Evidence, node string, until time.Duration) bool {
 	here := func(p placement) bool { return p.node == node && p.placedAt <= until }
 	for _, placements := range e.storeChanges.placements {
@@ -111,12 +112,12 @@ func nodeConcerned(e *Evidence, node string, until time.Duration) bool {
 		}
 	}
 	couldNotStart := func(f failedStart) bool { return f.failedAt <= until }
-	return slices.ContainsFunc(namedByOperator(e), here) || e.orderLog.anyMoveTo(node, until) ||
+	return slices.ContainsFunc(wordsOfCommands(e), here) || e.orderLog.anyMoveTo(node, until) ||
 		slices.ContainsFunc(e.orderLog.failedStarts, couldNotStart)
 }
 
-// namedByOperator are the words of the operator's commands, nodes among them, from when they were due.
-func namedByOperator(e *Evidence) (named []placement) {
+// wordsOfCommands are the words of the operator's commands, nodes among them, from when they were due.
+func wordsOfCommands(e *Evidence) (named []placement) {
 	for i := range e.HA.Commands {
 		for _, word := range strings.Fields(e.HA.Commands[i].Run) {
 			named = append(named, placement{e.commandDueAt(&e.HA.Commands[i]), word})

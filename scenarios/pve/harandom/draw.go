@@ -163,8 +163,8 @@ func (d *folderDraw) newSID(i int) string {
 	return fmt.Sprintf("fa:%d%d%d%d", 1+i, starts, moves, stops)
 }
 
-// nodeList draws nodes with priorities.
-func (d *folderDraw) nodeList() string {
+// drawNodeList draws nodes with priorities.
+func (d *folderDraw) drawNodeList() string {
 	nodes := d.some("rule-nodes", 1, d.nodes)
 	for i := range nodes {
 		if d.oneIn("priority", 3) {
@@ -183,7 +183,7 @@ func (d *folderDraw) drawGroups() {
 		if d.oneIn("group-missing", 6) {
 			continue
 		}
-		fmt.Fprintf(&text, "group: %s\n\tnodes %s\n", id, d.nodeList())
+		fmt.Fprintf(&text, "group: %s\n\tnodes %s\n", id, d.drawNodeList())
 		for _, key := range []string{"nofailback", "restricted"} {
 			if d.oneIn(key, 3) {
 				fmt.Fprintf(&text, "\t%s 1\n", key)
@@ -200,7 +200,8 @@ func (d *folderDraw) drawRules() {
 	for i := range d.below("rules", most+1) {
 		members := strings.Join(d.some("members", 1, d.sids), ",")
 		if d.below("rule-kind", 2) == 0 {
-			fmt.Fprintf(&text, "node-affinity: na%d\n\tresources %s\n\tnodes %s\n", i, members, d.nodeList())
+			fmt.Fprintf(&text, "node-affinity: na%d\n\tresources %s\n\tnodes %s\n", i, members,
+				d.drawNodeList())
 			if d.below("strict", 2) == 1 {
 				fmt.Fprintf(&text, "\tstrict 1\n")
 			}

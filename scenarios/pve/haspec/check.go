@@ -110,7 +110,7 @@ func (s *Spec) checkGuests(machines []string) error {
 		if !s.HasService(sid) {
 			return fmt.Errorf("guests: there is no service %s", sid)
 		}
-		if err := checkLoad(sid, g.Load); err != nil {
+		if err := checkLoadSteps(sid, g.Load); err != nil {
 			return err
 		}
 		if g.Cores < 0 || g.MemoryMiB < 0 || strings.ContainsAny(g.Lock, " \n") {
@@ -144,7 +144,8 @@ func (s *Spec) checkGuests(machines []string) error {
 // maxIdleFactor is the largest idle_factor.
 const maxIdleFactor = 1000
 
-func checkLoad(sid string, steps []Load) error {
+// checkLoadSteps checks the steps of a guest's load: rising times, and no load below 0.
+func checkLoadSteps(sid string, steps []Load) error {
 	last := time.Duration(-1)
 	for _, l := range steps {
 		if l.At <= last || min(l.CPUPercent, l.MemoryMiB) < 0 {

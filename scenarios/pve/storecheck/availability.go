@@ -81,14 +81,14 @@ func (a *Availability) Judge(_ context.Context, e *Evidence) linearizability.Ver
 		call := time.Duration(op.Call)
 		during := check.Span{From: call, To: call + e.Run.Scenario.Workload.Timeout}
 		if m, is := a.machineOfCall(op); !is || !covered(steady[m], during) ||
-			a.hasLeft(env.MachineID(m), check.Span{From: call - settle, To: during.To}) {
+			a.isDisturbedByLeave(env.MachineID(m), check.Span{From: call - settle, To: during.To}) {
 			continue
 		}
 		if a.gaveUpEarly(op, e.Run) {
 			continue
 		}
 		judged++
-		if refused(op) && len(violations) == 0 { // the others of a run have the same cause
+		if isUnanswered(op) && len(violations) == 0 { // the others of a run have the same cause
 			violations = append(violations, linearizability.Violation{Kind: Outage, Explain: fmt.Sprintf(
 				"%s did not serve %s %s at %v (%s %s), although no machine's health had changed for %v",
 				op.Node, op.F, op.ID, call, op.Outcome, op.Error, settle)})
@@ -120,23 +120,23 @@ func covered(spans []check.Span, all check.Span) bool {
 	return slices.ContainsFunc(spans, func(s check.Span) bool { return s.From <= all.From && all.To < s.To })
 }
 
-// hasLeft reports whether any machine left in order in a span, which changes the ring of all, or one machine
-// went down before it and was not switched on since.
-func (a *Availability) hasLeft(m env.MachineID, during check.Span) bool {
+// isDisturbedByLeave reports whether any machine left in order in a span, which changes the ring of all, or
+// one machine went down before it and was not switched on since.
+func (a *Availability) isDisturbedByLeave(m env.MachineID, during check.Span) bool {
 	return slices.ContainsFunc(a.leaves, func(l orderlyEnd) bool {
 		return during.Contains(l.at) ||
 			l.off && l.machine == m && l.at <= during.To && !a.power.Started(m, l.at, during.To)
 	})
 }
 
-// refused reports whether a store did not answer an operation from the order: it could not, or nothing
+// isUnanswered reports whether no store answered an operation from the order: it could not, or nothing
 // answered.
-func refused(op *history.Operation) bool {
+func isUnanswered(op *history.Operation) bool {
 	switch op.Outcome {
 	case history.OK:
 		return false
 	case history.Fail:
-		return op.Error == workload.Refused || !fromTheOrder(op.Error)
+		return op.Error == workload.Refused || !isFromTheOrder(op.Error)
 	}
 	return op.Error != workload.Stopped
 }

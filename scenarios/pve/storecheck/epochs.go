@@ -123,13 +123,13 @@ func (e *Epochs) Observe(r scenarios.Stamped) {
 		e.onInstalled(r.Machine, rec)
 		e.checkForgetful(rec)
 	case store.Opened:
-		e.openedStore(r, rec)
+		e.onOpened(r, rec)
 	case store.Applied:
 		e.onApplied(r, rec)
 	case store.Acknowledged:
 		e.onAnswered(r, rec.Epoch, rec.Revision, rec.Request)
 	case store.Answered:
-		if !rec.Local && fromTheOrder(rec.Code) {
+		if !rec.Local && isFromTheOrder(rec.Code) {
 			e.onAnswered(r, rec.Epoch, rec.Revision, rec.Request)
 		}
 	case store.RoleChanged:
@@ -150,9 +150,9 @@ func (e *Epochs) Observe(r scenarios.Stamped) {
 	}
 }
 
-// fromTheOrder reports whether an answer is about the tree at a place in the order. The others report that
+// isFromTheOrder reports whether an answer is about the tree at a place in the order. The others report that
 // the store cannot answer.
-func fromTheOrder(code string) bool {
+func isFromTheOrder(code string) bool {
 	switch tree.Code(code) {
 	case store.CodeReadOnly, store.CodeNoQuorum, store.CodeTryAgain, store.CodeFailed, store.CodeUnknown:
 		return false
@@ -262,9 +262,9 @@ func (e *Epochs) votesOf(nodes []ring.NodeID) (votes uint32) {
 	return votes
 }
 
-// openedStore takes the start of a store: it must find every answered revision for which its disk was
+// onOpened takes the start of a store: it must find every answered revision for which its disk was
 // counted.
-func (e *Epochs) openedStore(at scenarios.Stamped, r store.Opened) {
+func (e *Epochs) onOpened(at scenarios.Stamped, r store.Opened) {
 	m := at.Machine
 	if found, counted := r.Revision, e.counted[m].revision; found < counted {
 		if before := e.counted[m]; before.at+rememberTime < at.At {
@@ -279,8 +279,8 @@ func (e *Epochs) openedStore(at scenarios.Stamped, r store.Opened) {
 	e.currentEpochs[m], e.openedRevisions[m], e.disks[m] = nil, r.Revision, diskReport{at.At, at.Disk}
 }
 
-// checkForgetful checks that an epoch is not decided with the report of a disk that has forgotten what it was
-// counted for, together with the report of a store that had the same and therefore remembers.
+// checkForgetful checks that an epoch is not decided with the report of a disk that has forgotten what it
+// was counted for, together with the report of a store that had the same and therefore remembers.
 func (e *Epochs) checkForgetful(r store.Installed) {
 	for m, forgotten := range e.forgot {
 		if forgotten == nil || e.firstBreach != nil || !slices.Contains(r.Members, e.nodes[m]) {
@@ -308,8 +308,8 @@ func (e *Epochs) onDropped(at scenarios.Stamped, r store.Dropped) {
 	}
 }
 
-// firstLost returns the first start without an answered revision that no injected fault explains. A disk that
-// a fault has wiped or put back may start without; what must not happen is that anything is lost by it.
+// firstLost returns the first start without an answered revision that no injected fault explains. A disk
+// that a fault has wiped or put back may start without; what must not happen is that anything is lost by it.
 func (e *Epochs) firstLost(run *scenarios.Run) *linearizability.Violation {
 	for _, l := range e.lost {
 		explained := slices.ContainsFunc(run.Applied, func(a scenarios.Applied) bool {

@@ -35,7 +35,7 @@ type checkRecovery struct {
 	goingDown, shutDown map[env.MachineID]bool
 }
 
-func newRecovery(c Cluster) checkRecovery {
+func newRecoveryCheck(c Cluster) checkRecovery {
 	return checkRecovery{Cluster: c, failed: map[env.MachineID]bool{}, joined: map[env.MachineID]bool{},
 		joinedAt: map[env.MachineID]time.Duration{}, goingDown: map[env.MachineID]bool{},
 		shutDown: map[env.MachineID]bool{}}
@@ -63,8 +63,8 @@ func (c checkRecovery) Observe(r scenarios.Stamped) {
 }
 
 // withoutDamaged returns a run without the audits of machines that have stopped because of a damaged disk,
-// with their names, and without those of machines that are shut down. When these leave no quorum, no audit is
-// left.
+// with their names, and without those of machines that are shut down. When these leave no quorum, no audit
+// is left.
 func (c checkRecovery) withoutDamaged(run *scenarios.Run) (rest *scenarios.Run, stopped []string) {
 	excused, off := map[env.MachineID]bool{}, map[env.MachineID]bool{}
 	for i := range c.Machines {
@@ -78,7 +78,7 @@ func (c checkRecovery) withoutDamaged(run *scenarios.Run) (rest *scenarios.Run, 
 		hasEnded := faults.Killed(m, cpg.Process, run.Duration, run.Duration-c.joinedAt[m])
 		excused[m] = damaged && (c.failed[m] || !c.joined[m] || hasEnded)
 	}
-	allOff := !c.leavesQuorum(c.shutDown)
+	allOff := !c.othersHaveQuorum(c.shutDown)
 	for i := range c.Machines {
 		m := env.MachineID(i)
 		off[m] = allOff || c.shutDown[m]
@@ -95,8 +95,8 @@ func (c checkRecovery) withoutDamaged(run *scenarios.Run) (rest *scenarios.Run, 
 	return &shortened, stopped
 }
 
-// leavesQuorum reports whether the other machines have the votes of a quorum.
-func (c checkRecovery) leavesQuorum(without map[env.MachineID]bool) bool {
+// othersHaveQuorum reports whether the other machines have the votes of a quorum.
+func (c checkRecovery) othersHaveQuorum(without map[env.MachineID]bool) bool {
 	var votes uint32
 	for i := range c.Machines {
 		if !without[env.MachineID(i)] {
@@ -109,7 +109,7 @@ func (c checkRecovery) leavesQuorum(without map[env.MachineID]bool) bool {
 // Judge implements check.Check.
 func (c checkRecovery) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	run, stopped := c.withoutDamaged(e.Run)
-	if len(run.Finals) == 0 && len(e.Run.Finals) > 0 && !c.leavesQuorum(c.shutDown) {
+	if len(run.Finals) == 0 && len(e.Run.Finals) > 0 && !c.othersHaveQuorum(c.shutDown) {
 		return check.Verdict(c.Name(), nil, "at the end so many machines are shut down that none can serve")
 	}
 	v := scenarios.CheckRecovery(run)

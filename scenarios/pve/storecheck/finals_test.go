@@ -16,8 +16,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// TestOnlyNoticedDamageIsExcused: a machine that does not serve at the end is excused if a fault has damaged its
-// disk and a record shows that it noticed.
+// TestOnlyNoticedDamageIsExcused: a machine that does not serve at the end is excused if a fault has damaged
+// its disk and a record shows that it noticed.
 func TestOnlyNoticedDamageIsExcused(t *testing.T) {
 	rot := fault.Fault{Kind: fault.DiskCorrupt, Machines: []string{"n1"}}
 	on := []env.Record{scenarios.Power{On: true}, totem.Started{}, store.Opened{}}
@@ -36,7 +36,8 @@ func TestOnlyNoticedDamageIsExcused(t *testing.T) {
 		"another kind of fault":        {fault.Fault{Kind: fault.DiskWipe, Machines: []string{"n1"}}, append(on, store.Failed{}), nil},
 		"another machine's disk":       {fault.Fault{Kind: fault.DiskLatent, Machines: []string{"n2"}}, append(on, store.Failed{}), nil},
 	} {
-		check := newRecovery(Cluster{Machines: []string{"n1", "n2"}, Votes: []uint32{1, 1}, ExpectedVotes: 2})
+		check := newRecoveryCheck(Cluster{Machines: []string{"n1", "n2"}, Votes: []uint32{1, 1},
+			ExpectedVotes: 2})
 		for m := range env.MachineID(2) {
 			for _, r := range on {
 				check.Observe(scenarios.Stamped{Machine: m, Record: r})
@@ -73,7 +74,7 @@ func TestWhatWasShutDownIsNotMissed(t *testing.T) {
 		"its power fails":          {[3][]env.Record{{off}}, 3, false},
 		"two are off":              {[3][]env.Record{down, down}, 0, true},
 	} {
-		check := newRecovery(Cluster{Machines: []string{"n1", "n2", "n3"}, Votes: []uint32{1, 1, 1},
+		check := newRecoveryCheck(Cluster{Machines: []string{"n1", "n2", "n3"}, Votes: []uint32{1, 1, 1},
 			ExpectedVotes: 3})
 		run := &scenarios.Run{Scenario: &scenarios.Scenario{Machines: check.Machines}}
 		for m := range env.MachineID(3) {

@@ -81,7 +81,7 @@ func (l *Leaves) Observe(r scenarios.Stamped) {
 	case store.Acknowledged:
 		l.onAnswer(m, rec.Request, r.At)
 	case store.Answered:
-		if !rec.Local && fromTheOrder(rec.Code) {
+		if !rec.Local && isFromTheOrder(rec.Code) {
 			l.onAnswer(m, rec.Request, r.At)
 		}
 	case scenarios.Power:

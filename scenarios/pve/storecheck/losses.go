@@ -31,8 +31,8 @@ type acknowledgedChange struct {
 	revision uint64
 	chain    string
 	at       time.Duration
-	// isRemembered reports that the store has committed since. Every commit also makes durable what the store
-	// knows of the others' confirmations, so from then on it can tell that the change was confirmed.
+	// isRemembered reports that the store has committed since. Every commit also makes durable what the
+	// store knows of the others' confirmations, so from then on it can tell that the change was confirmed.
 	isRemembered bool
 }
 
@@ -71,7 +71,9 @@ func (l *Losses) Observe(r scenarios.Stamped) {
 		}
 	case store.Opened:
 		// What the store had not remembered, or what its disk has lost, it cannot know any longer.
-		l.keep(m, func(a acknowledgedChange) bool { return a.isRemembered && a.revision <= rec.Revision })
+		l.keepAcknowledged(m, func(a acknowledgedChange) bool {
+			return a.isRemembered && a.revision <= rec.Revision
+		})
 	case store.WentBack:
 		l.acknowledged[m] = nil // it goes on under an identity that has confirmed nothing
 	case store.Dropped:
@@ -82,8 +84,8 @@ func (l *Losses) Observe(r scenarios.Stamped) {
 	}
 }
 
-// keep keeps the acknowledged changes of a machine for which a condition holds.
-func (l *Losses) keep(m env.MachineID, holds func(acknowledgedChange) bool) {
+// keepAcknowledged keeps the acknowledged changes of a machine for which a condition holds.
+func (l *Losses) keepAcknowledged(m env.MachineID, holds func(acknowledgedChange) bool) {
 	l.acknowledged[m] = slices.DeleteFunc(l.acknowledged[m],
 		func(a acknowledgedChange) bool { return !holds(a) })
 }
@@ -112,7 +114,7 @@ func (l *Losses) onInstalled(m env.MachineID, r store.Installed, at time.Duratio
 	for i := range r.Received {
 		chains[r.Received[i].Revision] = r.Received[i].Chain
 	}
-	l.keep(m, func(a acknowledgedChange) bool {
+	l.keepAcknowledged(m, func(a acknowledgedChange) bool {
 		chain, isKnown := chains[a.revision]
 		isDropped := a.revision > r.Revision || isKnown && chain != a.chain
 		if isDropped && !l.isReported(m, a.revision) && len(l.violations) == 0 {

@@ -17,8 +17,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// RingVotes checks that votequorum decides on every ring that lasts, and by the votes of its members: the sum
-// of their votes against a majority of the expected ones, counted here anew.
+// RingVotes checks that votequorum decides on every ring that lasts, and by the votes of its members: the
+// sum of their votes against a majority of the expected ones, counted here anew.
 type RingVotes struct {
 	Cluster
 	current   []memberRing // by machine
@@ -65,22 +65,22 @@ func (v *RingVotes) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case totem.Membership:
 		if rec.Kind == cpg.Regular {
-			v.enter(r.Machine, memberRing{machine: r.Machine, id: rec.Ring, members: rec.Members,
+			v.onRingChange(r.Machine, memberRing{machine: r.Machine, id: rec.Ring, members: rec.Members,
 				since: r.At}, r.At)
 		}
 	case totem.StateChange:
 		if rec.From == totem.Operational {
-			v.enter(r.Machine, memberRing{}, r.At) // it looks for another ring
+			v.onRingChange(r.Machine, memberRing{}, r.At) // it looks for another ring
 		}
 	case totem.Started, scenarios.Power:
-		v.enter(r.Machine, memberRing{}, r.At)
+		v.onRingChange(r.Machine, memberRing{}, r.At)
 	case node.QuorumView:
 		v.onDecision(r, rec)
 	}
 }
 
-// enter notes that a machine has left its ring for another one or for none.
-func (v *RingVotes) enter(m env.MachineID, next memberRing, at time.Duration) {
+// onRingChange notes that a machine has left its ring for another one or for none.
+func (v *RingVotes) onRingChange(m env.MachineID, next memberRing, at time.Duration) {
 	if was := v.current[m]; !was.id.IsZero() && !was.decided {
 		was.until = at
 		v.undecided = append(v.undecided, was)
@@ -122,7 +122,7 @@ func (v *RingVotes) onDecision(r scenarios.Stamped, view node.QuorumView) {
 // Judge implements check.Check.
 func (v *RingVotes) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	for m := range v.current {
-		v.enter(env.MachineID(m), memberRing{}, e.Run.Duration)
+		v.onRingChange(env.MachineID(m), memberRing{}, e.Run.Duration)
 	}
 	violations := v.wrong
 	faults := check.Faults{Machines: v.Machines, Applied: e.Run.Applied, End: e.Run.Duration}
@@ -130,7 +130,7 @@ func (v *RingVotes) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 	for _, one := range v.undecided {
 		decideBy := one.since + within
 		if e.Incomplete || one.until < decideBy ||
-			v.slowed(&faults, check.Span{From: one.since, To: decideBy}) {
+			v.mayBeDelayed(&faults, check.Span{From: one.since, To: decideBy}) {
 			continue
 		}
 		violations = append(violations, linearizability.Violation{Kind: UndecidedRing, Explain: fmt.Sprintf(
@@ -145,9 +145,9 @@ func (v *RingVotes) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 	return check.Verdict(v.Name(), violations, summary)
 }
 
-// slowed reports whether a fault acted in a span that may delay a decision, or end the ring before its
+// mayBeDelayed reports whether a fault acted in a span that may delay a decision, or end the ring before its
 // members notice: all but partitions and lost power, and these too if they begin or end in it.
-func (v *RingVotes) slowed(f *check.Faults, during check.Span) bool {
+func (v *RingVotes) mayBeDelayed(f *check.Faults, during check.Span) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
 		begins, ends := a.Begun[0], f.EndOf(&a)
 		if during.Contains(begins) || during.Contains(ends) {

@@ -51,7 +51,7 @@ type Suite struct {
 
 // New makes the suite of all checks.
 func New(c Cluster) *Suite {
-	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(c), newRecovery(c),
+	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(c), newRecoveryCheck(c),
 		checkTrees{c}, checkGuests{c}, NewLeaves(c), NewLosses(c),
 		NewAvailability(c), NewRingVotes(c))
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/check"
 )
 
-// repeatedCommands checks that no agent carries out a command that it has carried out. Results do not survive
-// an incarnation of the agent.
+// repeatedCommands checks that no agent carries out a command that it has carried out. Results do not
+// survive an incarnation of the agent.
 type repeatedCommands struct {
 	machines     []string
 	incarnations []int // of each machine's agent
@@ -28,7 +28,7 @@ type commandKey struct {
 	uid         string
 }
 
-func newRepeatedCommands(c Cluster) *repeatedCommands {
+func newRepeatedCommandsCheck(c Cluster) *repeatedCommands {
 	return &repeatedCommands{machines: c.Machines, incarnations: make([]int, len(c.Machines)),
 		carriedOut: map[commandKey]bool{}}
 }

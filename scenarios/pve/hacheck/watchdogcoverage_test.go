@@ -75,7 +75,7 @@ func TestWhoWorksIsGuarded(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			x := running(t)
 			c.prepare(x)
-			x.require(newWatchdogCoverage(x.cluster), c.want, Unguarded)
+			x.require(newWatchdogCoverageCheck(x.cluster), c.want, Unguarded)
 		})
 	}
 }

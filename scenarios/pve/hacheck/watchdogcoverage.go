@@ -34,7 +34,7 @@ type guardedClient struct {
 	process string
 }
 
-func newWatchdogCoverage(c Cluster) *watchdogCoverage {
+func newWatchdogCoverageCheck(c Cluster) *watchdogCoverage {
 	return &watchdogCoverage{Cluster: c, open: map[guardedClient]bool{}, closed: map[guardedClient]bool{}}
 }
 
@@ -55,10 +55,10 @@ func (g *watchdogCoverage) Observe(r scenarios.Stamped) {
 	case haproc.CommandBegun:
 		switch rec.State {
 		case ha.Started, ha.Migrate, ha.Relocate: // with all others a guest can begin to run nowhere
-			g.require(r, lrmProcess, fmt.Sprintf("begins to bring %s to %s", rec.SID, rec.State))
+			g.requireOpenWatchdog(r, lrmProcess, fmt.Sprintf("begins to bring %s to %s", rec.SID, rec.State))
 		}
 	case haproc.CRMStateChange:
-		g.onState(r, crmProcess, rec.State == ha.CRMMaster && !g.disarmable(), "becomes the master")
+		g.onState(r, crmProcess, rec.State == ha.CRMMaster && !g.mayBeDisarmed(), "becomes the master")
 	}
 }
 
@@ -67,22 +67,22 @@ func (g *watchdogCoverage) Observe(r scenarios.Stamped) {
 func (g *watchdogCoverage) onState(r scenarios.Stamped, process string, works bool, what string) {
 	client := guardedClient{r.Machine, process}
 	if works && !g.closed[client] {
-		g.require(r, process, what)
+		g.requireOpenWatchdog(r, process, what)
 	}
 	delete(g.closed, client)
 }
 
-// disarmable reports whether the operator disarms the HA manager at some time: a master needs no watchdog
-// then.
-func (g *watchdogCoverage) disarmable() bool {
+// mayBeDisarmed reports whether the operator disarms the HA manager at some time, or that it begins disarmed:
+// a master needs no watchdog then.
+func (g *watchdogCoverage) mayBeDisarmed() bool {
 	return strings.Contains(g.HA.ManagerStatus, "disarm") ||
 		slices.ContainsFunc(g.HA.Commands, func(c haspec.Command) bool {
 			return strings.Contains(c.Run, "disarm")
 		})
 }
 
-// require notes a violation unless a process has an open connection to the watchdog.
-func (g *watchdogCoverage) require(r scenarios.Stamped, process, what string) {
+// requireOpenWatchdog notes a violation unless a process has an open connection to the watchdog.
+func (g *watchdogCoverage) requireOpenWatchdog(r scenarios.Stamped, process, what string) {
 	g.entered++
 	if g.open[guardedClient{r.Machine, process}] || len(g.violations) > 0 {
 		return

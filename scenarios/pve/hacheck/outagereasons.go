@@ -82,9 +82,9 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 const guardReportMax = 25 * time.Second
 
 // unconfirmedGuard reports whether a service's node failed so soon after the service moved there, or was
-// configured for high availability there, that the node's lock proves nothing about it. The manager then does
-// not recover the service until the node returns. Where a master had taken the node's lock as a proof, the
-// agent there gets it, and with it the watchdog, only after the lock's TTL.
+// configured for high availability there, that the node's lock proves nothing about it. The manager then
+// does not recover the service until the node returns. Where a master had taken the node's lock as a proof,
+// the agent there gets it, and with it the watchdog, only after the lock's TTL.
 func unconfirmedGuard(e *Evidence, sid string, m env.MachineID, at time.Duration) bool {
 	came := time.Duration(-1)
 	for _, p := range e.storeChanges.placements[sid] {
@@ -98,15 +98,15 @@ func unconfirmedGuard(e *Evidence, sid string, m env.MachineID, at time.Duration
 			came = max(came, d.doneAt)
 		}
 	}
-	until := came + e.scaledTime(guardReportMax) + masterHeldFor(e, m, came)
+	until := came + e.scaledTime(guardReportMax) + agentLockWait(e, m, came)
 	return came > 0 && slices.ContainsFunc(e.health.Phases, func(p check.Phase) bool {
 		return !p.InMajority[m] && p.From < until && p.To > came && p.From < at
 	})
 }
 
-// masterHeldFor returns for how long after an instant an agent may have to wait for the lock of its node: a
+// agentLockWait returns for how long after an instant an agent may have to wait for the lock of its node: a
 // master had taken it last.
-func masterHeldFor(e *Evidence, m env.MachineID, at time.Duration) time.Duration {
+func agentLockWait(e *Evidence, m env.MachineID, at time.Duration) time.Duration {
 	within := at + e.scaledTime(guardReportMax)
 	byMaster, key := false, lock.Dir+"/"+haproc.AgentLock(e.Nodes[m])
 	for i := range e.storeChanges.changes {
@@ -143,22 +143,22 @@ func inErrorWithReason(e *Evidence, sid string, at time.Duration) bool {
 // isFlawedTry reports whether a start failed as the scenario says, and was one of those that the settings of
 // the service allow on all machines. Later ones excuse nothing: the manager must have given up by then.
 func isFlawedTry(e *Evidence, f failedStart) bool {
-	onOne, machines := triesOf(e, f.sid)
+	onOne, machines := allowedTries(e, f.sid)
 	return e.HA.Flaws[f.sid].FailsStartsOn(e.Machines[f.machine]) &&
-		flawedStarts(e, f.sid, f.failedAt) <= onOne*machines
+		countFlawedStarts(e, f.sid, f.failedAt) <= onOne*machines
 }
 
 // usedUpTries reports whether, by an instant, so many starts of a service have failed as the scenario says
 // that the manager may give the service up.
 func usedUpTries(e *Evidence, sid string, at time.Duration) bool {
-	onOne, _ := triesOf(e, sid)
+	onOne, _ := allowedTries(e, sid)
 	maySink := haspec.HasCommand(e.HA.Commands, haspec.VerbSet, sid, "max_restart")
-	count := flawedStarts(e, sid, at)
+	count := countFlawedStarts(e, sid, at)
 	return count >= onOne || maySink && count > 0
 }
 
-// triesOf returns how often a service may be started on one machine, and on how many machines.
-func triesOf(e *Evidence, sid string) (onOne, machines int) {
+// allowedTries returns how often a service may be started on one machine, and on how many machines.
+func allowedTries(e *Evidence, sid string) (onOne, machines int) {
 	service := e.desired.services[sid]
 	if service == nil {
 		return 1, 1
@@ -166,8 +166,8 @@ func triesOf(e *Evidence, sid string) (onOne, machines int) {
 	return 1 + service.MaxRestart, 1 + service.MaxRelocate
 }
 
-// flawedStarts counts the starts of a service that have failed as the scenario says by an instant.
-func flawedStarts(e *Evidence, sid string, by time.Duration) (count int) {
+// countFlawedStarts counts the starts of a service that have failed as the scenario says by an instant.
+func countFlawedStarts(e *Evidence, sid string, by time.Duration) (count int) {
 	for _, f := range e.orderLog.failedStarts {
 		if f.sid == sid && f.failedAt <= by && e.HA.Flaws[sid].FailsStartsOn(e.Machines[f.machine]) {
 			count++

@@ -34,7 +34,7 @@ func TestACommandIsCarriedOutOnce(t *testing.T) {
 			x.at(50, 0, begun)
 			c.between(x)
 			x.at(60, 0, begun)
-			x.require(newRepeatedCommands(x.cluster), c.want, RepeatedCommand)
+			x.require(newRepeatedCommandsCheck(x.cluster), c.want, RepeatedCommand)
 		})
 	}
 }

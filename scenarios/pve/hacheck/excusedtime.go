@@ -24,14 +24,15 @@ const (
 	ExcuseLate Excuse = "slow link"
 )
 
-// Excused is the time of machines that excuses cover in a run. Times are node-seconds: a machine in a second.
-type Excused struct {
+// ExcusedTime is the time of machines that excuses cover in a run. Times are node-seconds: a machine in a
+// second.
+type ExcusedTime struct {
 	Present  time.Duration // of all machines that had power and ran
 	ByExcuse map[Excuse]time.Duration
 }
 
 // Add adds the times of another run.
-func (e *Excused) Add(o Excused) {
+func (e *ExcusedTime) Add(o ExcusedTime) {
 	e.Present += o.Present
 	if e.ByExcuse == nil {
 		e.ByExcuse = map[Excuse]time.Duration{}
@@ -42,7 +43,7 @@ func (e *Excused) Add(o Excused) {
 }
 
 // Share returns the share of the machines' time that all excuses cover.
-func (e *Excused) Share() fault.PPM {
+func (e *ExcusedTime) Share() fault.PPM {
 	var covered time.Duration
 	for _, lasts := range e.ByExcuse {
 		covered += lasts
@@ -51,7 +52,7 @@ func (e *Excused) Share() fault.PPM {
 }
 
 // lines returns one line for each excuse that was used.
-func (e *Excused) lines() []string {
+func (e *ExcusedTime) lines() []string {
 	var lines []string
 	for _, excuse := range slices.Sorted(maps.Keys(e.ByExcuse)) {
 		lines = append(lines, fmt.Sprintf("excused (%s): %.0f of %.0f node-seconds", excuse,
@@ -60,18 +61,18 @@ func (e *Excused) lines() []string {
 	return lines
 }
 
-// ExcusedOf measures the excuses of a run.
-func ExcusedOf(c Cluster, r *scenarios.Run) Excused {
+// ExcusedTimeOf measures the excuses of a run.
+func ExcusedTimeOf(c Cluster, r *scenarios.Run) ExcusedTime {
 	var power check.PowerLog
 	for _, record := range r.Records {
 		power.Observe(record)
 	}
-	return newHealth(c, r, power).excused()
+	return newHealth(c, r, power).excusedTime()
 }
 
-// excused measures the excuses by the health of the machines.
-func (h *health) excused() Excused {
-	all := Excused{ByExcuse: map[Excuse]time.Duration{}}
+// excusedTime measures the excuses by the health of the machines.
+func (h *health) excusedTime() ExcusedTime {
+	all := ExcusedTime{ByExcuse: map[Excuse]time.Duration{}}
 	for i := range h.Phases {
 		p := &h.Phases[i]
 		lasts := p.To - p.From
