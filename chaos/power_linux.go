@@ -56,7 +56,7 @@ func (m *machine) openPowerSwitch() error {
 		return fmt.Errorf("making the watchdog of %s: %w", m.Name, err)
 	}
 	p := &powerSwitch{machine: m, listener: l, closing: make(chan struct{}), isOn: true, bootCount: 1}
-	p.watchdogTimer = time.AfterFunc(time.Hour, p.watchdogExpired)
+	p.watchdogTimer = time.AfterFunc(time.Hour, p.onWatchdogExpired)
 	p.watchdogTimer.Stop()
 	m.powerSwitch = p
 	p.serveWG.Go(p.serveWatchdog)
@@ -150,9 +150,9 @@ func (p *powerSwitch) renewWatchdog() {
 	}
 }
 
-// watchdogExpired resets the machine if the watchdog's deadline has passed. The timer calls it; a renewal
+// onWatchdogExpired resets the machine if the watchdog's deadline has passed. The timer calls it; a renewal
 // that raced with the timer has moved the deadline.
-func (p *powerSwitch) watchdogExpired() {
+func (p *powerSwitch) onWatchdogExpired() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || !p.watchdogArmed || !p.isOn || time.Now().Before(p.watchdogDue) {

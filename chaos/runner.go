@@ -91,7 +91,7 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 		Timescale: o.Timescale}
 	if refused := unsupportedFaults(resolved, driver); refused != nil {
 		out.Applied = refused
-		out.Verdicts = []linearizability.Verdict{unsupportedError(refused)}
+		out.Verdicts = []linearizability.Verdict{unsupportedVerdict(refused)}
 		return out, nil
 	}
 	if d, may := driver.(RefusingDriver); may {
@@ -157,7 +157,7 @@ func unsupportedFaults(s *scenarios.Scenario, d scenarios.Driver) []scenarios.Ap
 	return out
 }
 
-func unsupportedError(refused []scenarios.Applied) linearizability.Verdict {
+func unsupportedVerdict(refused []scenarios.Applied) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: Checker, Validity: linearizability.Unknown,
 		Summary: fmt.Sprintf("nothing was run: %d faults of the scenario cannot be injected on real nodes",
 			len(refused))}

@@ -84,9 +84,9 @@ func (c *certificate) logSteps(v *Violation) []*logStep {
 	return steps
 }
 
-// ordered reports whether a violation is one of order or content, so that the log model can express it. The
-// others are statements about the log itself.
-func (v *Violation) ordered() bool {
+// isOfOrderOrContent reports whether a violation is one of order or content, so that the log model can
+// express it. The others are statements about the log itself.
+func (v *Violation) isOfOrderOrContent() bool {
 	switch v.Kind {
 	case StaleRead, FutureRead, ReorderedRevisions, RevisionRegression, DuplicateRevision, WrongPrecondition,
 		WrongAnswer, LostWrite:
@@ -95,14 +95,14 @@ func (v *Violation) ordered() bool {
 	return false
 }
 
-// rejudge asks porcupine about every violation that the log model can express. Whether answers fit the log is
-// found by a second replay, this time with states that are never changed in place.
+// rejudge asks porcupine about every violation that the log model can express. Whether answers fit the log
+// is found by a second replay, this time with states that are never changed in place.
 func (c *certificate) rejudge(ctx context.Context, violations []Violation) (disputed []Violation, err error) {
 	var floating []*logStep
 	steps := make([][]*logStep, len(violations))
 	byRev := make(map[uint64][]*logStep)
 	for k := range violations {
-		if !violations[k].ordered() {
+		if !violations[k].isOfOrderOrContent() {
 			continue
 		}
 		steps[k] = c.logSteps(&violations[k])

@@ -150,7 +150,7 @@ func (c *certificate) mutate(rev uint64, owner int32) error {
 		return nil
 	}
 	c.state = next
-	c.realTime(int(owner), models.Mutation)
+	c.checkRealTime(int(owner), models.Mutation)
 	return nil
 }
 
@@ -202,10 +202,10 @@ func (c *certificate) observe(k int) error {
 		c.scratch = call
 		c.checked++
 		if ok, _ := c.model.Step(c.state, call, call); !ok {
-			c.wrongAnswer(int(i))
+			c.addWrongAnswer(int(i))
 			continue
 		}
-		c.realTime(int(i), c.place[i].role)
+		c.checkRealTime(int(i), c.place[i].role)
 	}
 	if len(c.pending) > 0 {
 		_, err = c.placeUnversioned(k, skipped, math.MaxInt64)
@@ -213,9 +213,9 @@ func (c *certificate) observe(k int) error {
 	return err
 }
 
-// realTime compares the operation with everything placed before it: none of those may have been called
+// checkRealTime compares the operation with everything placed before it: none of those may have been called
 // after it returned.
-func (c *certificate) realTime(i int, role models.Role) {
+func (c *certificate) checkRealTime(i int, role models.Role) {
 	op := &c.ops[i]
 	switch {
 	case op.Return < c.latestWrite && role == models.LocalObservation && c.fromDroppedBranch(op):
@@ -281,8 +281,8 @@ func (c *certificate) addStaleRead(i, observation int) {
 	c.found.add(v)
 }
 
-// wrongAnswer explains an observation that contradicts the state at its revision.
-func (c *certificate) wrongAnswer(i int) {
+// addWrongAnswer explains an observation that contradicts the state at its revision.
+func (c *certificate) addWrongAnswer(i int) {
 	op, rev := &c.ops[i], c.place[i].rev
 	if c.place[i].role == models.LocalObservation && c.fromDroppedBranch(op) {
 		return

@@ -189,7 +189,7 @@ func (g *gapFiller) advance(state any, rev uint64, owner int32) (bool, any, erro
 	g.steps++
 	ok, next := g.model.Step(state, call, call)
 	if !ok {
-		g.stuck(rev, int(owner))
+		g.noteStuck(rev, int(owner))
 		return false, nil, nil
 	}
 	ok, err = g.replayObservations(next, int(rev-g.first))
@@ -207,15 +207,15 @@ func (g *gapFiller) replayObservations(state any, k int) (bool, error) {
 		}
 		g.steps++
 		if ok, _ := g.model.Step(state, call, call); !ok {
-			g.stuck(g.first+uint64(k), int(i))
+			g.noteStuck(g.first+uint64(k), int(i))
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-// stuck remembers the operation that could be explained least.
-func (g *gapFiller) stuck(rev uint64, i int) {
+// noteStuck remembers the operation that could be explained least.
+func (g *gapFiller) noteStuck(rev uint64, i int) {
 	if rev < g.furthest {
 		return
 	}

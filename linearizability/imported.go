@@ -31,23 +31,23 @@ func (h *History) check(ctx context.Context, modelName string, o *options, opts 
 		if err != nil {
 			return nil, err
 		}
-		report.agreeWith(second)
+		report.requireAgreement(second)
 	}
-	report.limit(h)
+	report.limitToProvable(h)
 	report.notes = append(append([]string(nil), h.Import.Notes...), report.notes...)
 	return report, nil
 }
 
-// agreeWith keeps a verdict only if the other order of the events gives the same one.
-func (report *Report) agreeWith(byTime *Report) {
+// requireAgreement keeps a verdict only if the other order of the events gives the same one.
+func (report *Report) requireAgreement(byTime *Report) {
 	if report.Validity != byTime.Validity {
 		report.makeUndecided(fmt.Sprintf("by the positions in the file the history is %s, and by its times, "+
 			"which run backwards, it is %s", report.Validity, byTime.Validity))
 	}
 }
 
-// limit takes back what a history that is not whole cannot prove.
-func (report *Report) limit(h *History) {
+// limitToProvable takes back what a history that is not whole cannot prove.
+func (report *Report) limitToProvable(h *History) {
 	switch {
 	case h.Import.Missing != "":
 		report.makeUndecided("operations are missing: " + h.Import.Missing)
@@ -113,7 +113,7 @@ func (h *History) judge(ctx context.Context, modelName string, o *options, opts 
 	case h.Import.OpenStart && m.Name == registerName:
 		notes = append(notes, "initial state: null, as in Knossos, because none was given")
 		if report.Validity == Invalid {
-			if err := report.dependsOnStart(ctx, m, h, &started, opts); err != nil {
+			if err := report.undecideIfStartMatters(ctx, m, h, &started, opts); err != nil {
 				return nil, err
 			}
 		}
@@ -139,12 +139,12 @@ func (report *Report) judgeSilence(m *Model, ops []history.Operation) {
 	report.Validity, report.Reason, report.Stats.Checked = Valid, "", len(ops)
 }
 
-// dependsOnStart makes the verdict unknown if registers that begin with other values explain the history:
-// the format does not tell their values, and no option did. A value that a failed call tried to write is
-// taken for that of the call. started has the operations of the whole history that say something.
-func (report *Report) dependsOnStart(ctx context.Context, m *Model, whole, started *History,
+// undecideIfStartMatters makes the verdict unknown if registers that begin with other values explain the
+// history: the format does not tell their values, and no option did. A value that a failed call tried to
+// write is taken for that of the call. started has the operations of the whole history that say something.
+func (report *Report) undecideIfStartMatters(ctx context.Context, m *Model, whole, started *History,
 	opts []Option) error {
-	if whole.abortedRead(report.Violations) {
+	if whole.hasAbortedRead(report.Violations) {
 		return nil
 	}
 	free := *started
@@ -160,8 +160,8 @@ func (report *Report) dependsOnStart(ctx context.Context, m *Model, whole, start
 	return nil
 }
 
-// abortedRead reports whether a read among the violations returned what a failed call tried to write.
-func (h *History) abortedRead(violations []Violation) bool {
+// hasAbortedRead reports whether a read among the violations returned what a failed call tried to write.
+func (h *History) hasAbortedRead(violations []Violation) bool {
 	type object struct{ key, value string }
 	failed := make(map[object]bool)
 	for i := range h.Ops {

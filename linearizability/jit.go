@@ -194,14 +194,14 @@ func (j *jit) returns(slot int) {
 	for _, c := range j.frontier {
 		if c.done&bit == 0 {
 			work = append(work, c)
-		} else if j.isNew(c) {
+		} else if j.addIfNew(c) {
 			next = append(next, c)
 		}
 	}
 	for len(work) > 0 && j.stopped == nil {
 		c := work[len(work)-1]
 		work = work[:len(work)-1]
-		if !j.isNew(c) {
+		if !j.addIfNew(c) {
 			continue
 		}
 		if c.done&bit != 0 {
@@ -306,8 +306,8 @@ func insert(list []int32, x int32) []int32 {
 	return append(append(longer, x), list[at:]...)
 }
 
-// isNew adds c to the configurations seen at this return, unless one of them makes it needless.
-func (j *jit) isNew(c *config) bool {
+// addIfNew adds c to the configurations seen at this return, unless one of them makes it needless.
+func (j *jit) addIfNew(c *config) bool {
 	key := c.done * 0x9E3779B185EBCA87
 	if j.m.Hash != nil {
 		key ^= j.m.Hash(c.state)

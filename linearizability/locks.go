@@ -75,8 +75,8 @@ func checkLocks(checker string, ops []history.Operation, defaultTTL int64) Verdi
 			lockName(a.Key), seconds(a.Sure.From), opName(&a.Op), a.until(), b.Holder, seconds(b.Sure.From),
 			opName(&b.Op))
 	})
-	violations := append(append(found.violations, l.twice...), l.tokens()...)
-	violations = append(violations, l.writes(sorted)...)
+	violations := append(append(found.violations, l.twice...), l.checkTokens()...)
+	violations = append(violations, l.checkWrites(sorted)...)
 	v := Verdict{Checker: checker, Validity: Valid, Violations: violations,
 		Summary: fmt.Sprintf("%d holds, none of them at the same time as another", len(l.spans))}
 	if found.warnings > 0 {
@@ -255,8 +255,8 @@ func (s *Span) end(from, to int64, confirmed bool, why string) {
 	}
 }
 
-// tokens checks that fencing tokens are unique and rise with real time.
-func (l *lockHistory) tokens() (violations []Violation) {
+// checkTokens checks that fencing tokens are unique and rise with real time.
+func (l *lockHistory) checkTokens() (violations []Violation) {
 	byKey := make(map[string][]*Span)
 	var keys []string
 	for i := range l.spans {
@@ -291,8 +291,8 @@ func (l *lockHistory) tokens() (violations []Violation) {
 	return violations
 }
 
-// writes checks that no protected write was accepted after one with a higher token.
-func (l *lockHistory) writes(ops []history.Operation) (violations []Violation) {
+// checkWrites checks that no protected write was accepted after one with a higher token.
+func (l *lockHistory) checkWrites(ops []history.Operation) (violations []Violation) {
 	highest := make(map[string]*history.Operation)
 	accepted := make([]*history.Operation, 0)
 	for i := range ops {

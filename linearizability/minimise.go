@@ -62,8 +62,8 @@ func newMinimiser(ctx context.Context, m *Model, o *options) *minimiser {
 	return &minimiser{m: m, b: &budget{ctx: ctx, memory: o.memory}, deadline: time.Now().Add(minimiseTimeout)}
 }
 
-// invalid reports whether porcupine refutes ops within the limits.
-func (s *minimiser) invalid(ops []history.Operation) bool {
+// isInvalid reports whether porcupine refutes ops within the limits.
+func (s *minimiser) isInvalid(ops []history.Operation) bool {
 	if time.Now().After(s.deadline) || s.b.ctx.Err() != nil {
 		return false
 	}
@@ -141,7 +141,7 @@ func (s *minimiser) cutPrefix(ops []history.Operation) []history.Operation {
 	low, high := 0, len(returns) // the answer is below high
 	for low < high {
 		middle := (low + high) / 2
-		if cut := prefix(s.m, ops, returns[middle]); s.invalid(cut) {
+		if cut := prefix(s.m, ops, returns[middle]); s.isInvalid(cut) {
 			best, high = cut, middle
 		} else {
 			low = middle + 1
@@ -197,7 +197,7 @@ func (s *minimiser) cutStart(ops []history.Operation) []history.Operation {
 	low, high := 0, len(returns) // the answer is at low-1 or above
 	for low < high {
 		middle := (low + high) / 2
-		if rest := suffix(s.m, ops, returns[middle]); free.invalid(rest) {
+		if rest := suffix(s.m, ops, returns[middle]); free.isInvalid(rest) {
 			best, low = rest, middle+1
 			*s = free
 		} else {
@@ -220,7 +220,7 @@ func (s *minimiser) dropObservations(ops []history.Operation) []history.Operatio
 	for size := (len(observations()) + 1) / 2; size >= 1; size /= 2 {
 		for at := observations(); len(at) > 0; {
 			n := min(size, len(at))
-			if rest := without(ops, at[len(at)-n:]); s.invalid(rest) {
+			if rest := without(ops, at[len(at)-n:]); s.isInvalid(rest) {
 				ops = rest
 			}
 			at = at[:len(at)-n]
@@ -250,7 +250,7 @@ func (s *minimiser) dropMutations(ops []history.Operation) []history.Operation {
 		if i >= len(ops) || s.m.Role(&ops[i]) != models.Mutation {
 			continue
 		}
-		if rest, ok := s.m.Without(ops, i); ok && s.invalid(rest) {
+		if rest, ok := s.m.Without(ops, i); ok && s.isInvalid(rest) {
 			ops = rest
 		}
 	}

@@ -106,7 +106,7 @@ func (c *certificate) placeUnversioned(k, n int, before int64) (int, error) {
 				continue
 			}
 			c.checked++
-			c.realTime(f.op, models.Observation)
+			c.checkRealTime(f.op, models.Observation)
 		}
 		c.pending = slices.Delete(c.pending, n, n+1)
 	}

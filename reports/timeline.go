@@ -121,7 +121,7 @@ func (t *timeline) addFaults(v *view) {
 			left++
 			continue
 		}
-		free[row] = end + v.timeOfText(FaultWords(&a.Fault), end-a.Begun[0])
+		free[row] = end + v.spillTime(FaultWords(&a.Fault), end-a.Begun[0])
 		rows[row].Items = append(rows[row].Items, faultItem(a, end))
 		if a.Problem == "" {
 			t.shadeFault(a, end)
@@ -134,12 +134,12 @@ func (t *timeline) addFaults(v *view) {
 	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "faults", Rows: rows})
 }
 
-// timeOfText is how much of the axis a text needs after a block of the given length, when the
-// whole run is on show; nothing if it fits inside.
-func (v *view) timeOfText(text string, inside time.Duration) time.Duration {
+// spillTime returns how much of the axis after a bar the bar's text takes, when the whole run is on show: 0
+// if the text fits inside the bar, else its whole width, because it is then drawn behind the bar.
+func (v *view) spillTime(text string, barLength time.Duration) time.Duration {
 	perPixel := v.endTime / (svg.DefaultWidth * 7 / 8)
 	need := time.Duration(svg.TextWidth(text)) * perPixel
-	if need <= inside {
+	if need <= barLength {
 		return 0
 	}
 	return need

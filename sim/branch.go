@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/choice"
 )
 
-// branch prepares the branches of the run.
-func (r *run) branch(choices *choice.Source) {
+// prepareBranches prepares the branches of the run.
+func (r *run) prepareBranches(choices *choice.Source) {
 	for _, b := range r.options.Branches {
 		for _, d := range nemesisDraws(r.scenario, b.At) {
 			choices.BranchList(scenarios.NemesisStream, d.label, d.index, b.Seed)
@@ -34,8 +34,8 @@ type nemesisDraw struct {
 // swizzleDrawsPerMachine is how many draws of a nemesis with clogs each machine takes in each slot.
 const swizzleDrawsPerMachine = 4
 
-// nemesisDraws returns, for each list of the nemesis, the place of the first draw that is about faults from a
-// time on, which counts from the beginning of the run.
+// nemesisDraws returns, for each list of the nemesis, the place of the first draw that is about faults from
+// a time on, which counts from the beginning of the run.
 func nemesisDraws(s *scenarios.Scenario, from time.Duration) (draws []nemesisDraw) {
 	n := s.Nemesis
 	if n == nil {

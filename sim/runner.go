@@ -113,7 +113,7 @@ func simulateVaried(ctx context.Context, s *scenarios.Scenario, subject scenario
 	}
 	err, stuck := r.runWatched(limit)
 	if stuck != nil {
-		return r.abandon(stuck), nil
+		return r.abandonedRun(stuck), nil
 	}
 	r.finishRun(err)
 	if ctx.Err() != nil {
@@ -144,7 +144,7 @@ func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 		}
 	}
 	r.world = world.New(cfg, choices)
-	r.branch(choices)
+	r.prepareBranches(choices)
 	schedule := scenarios.Expand(s, r.subject.Judge(), choices.Lists())
 	r.roleWatch = scenarios.WatchRoles(s, r.subject, schedule)
 	r.faults = scheduleFaults(r.world, r.roleWatch, s.Machines, schedule, s.Warmup, s.Duration)
@@ -316,15 +316,15 @@ func (r *run) finishRun(err error) {
 			Validity: linearizability.Unknown, Summary: problems[0], Details: problems[1:]})
 	}
 	if err != nil {
-		out.Verdicts = append(out.Verdicts, violation(err, out.Seed))
+		out.Verdicts = append(out.Verdicts, verdictOnError(err, out.Seed))
 	}
 	if errors.Is(err, world.ErrOutsideStep) {
 		out.Digest = ""
 	}
 }
 
-// violation is the verdict on a run that an error has ended.
-func violation(err error, seed uint64) linearizability.Verdict {
+// verdictOnError is the verdict on a run that an error has ended.
+func verdictOnError(err error, seed uint64) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: "run", Validity: linearizability.Invalid, Summary: err.Error()}
 	var outside *world.OutsideStepError
 	switch {

@@ -171,9 +171,9 @@ func stackLines(stack string) []string {
 	return lines[:min(len(lines), maxStackLines)]
 }
 
-// abandon makes a run with a violation of one whose step never ends. Nothing of its world may be ended or
-// judged: the step is still under way.
-func (r *run) abandon(stuck *stuckStep) *run {
+// abandonedRun makes a run with a violation of one whose step never ends. Nothing of its world may be ended
+// or judged: the step is still under way.
+func (r *run) abandonedRun(stuck *stuckStep) *run {
 	out := *r.result
 	out.Events = r.history.Events()
 	out.Applied, out.Untriggered = r.faults.Applied(), r.faults.Untriggered()

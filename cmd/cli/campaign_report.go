@@ -40,7 +40,7 @@ func (c *campaignRun) report(ctx context.Context) error {
 			why = "stopped at the first failure"
 		}
 		fmt.Fprintf(c.app.Stderr, "%s: %d of %d runs are missing; to resume:\n  %s\n",
-			why, missing, c.search.Runs(), c.resume())
+			why, missing, c.search.Runs(), c.resumeCommand())
 	}
 	switch {
 	case c.search.AnyInvalid():
@@ -53,8 +53,8 @@ func (c *campaignRun) report(ctx context.Context) error {
 	return nil
 }
 
-// resume is the command that continues the campaign.
-func (c *campaignRun) resume() string {
+// resumeCommand is the command that continues the campaign.
+func (c *campaignRun) resumeCommand() string {
 	f := c.flags
 	args := append([]string{"campaign"}, c.words...)
 	add := func(flag, value, otherwise string) {

@@ -29,8 +29,8 @@ func TestAsExpected(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	a := &app{Config: Config{Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{},
 		Env: func(string) string { return "" }}}
-	require.False(t, a.terminal())
-	require.False(t, a.color())
+	require.False(t, a.isTerminal())
+	require.False(t, a.usesColor())
 }
 
 func TestOneLine(t *testing.T) {

@@ -117,7 +117,7 @@ func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *prog
 			return nil, records, err
 		}
 	}
-	run.Reproduce = p.reproduce(j, seed)
+	run.Reproduce = p.reproduceCommand(j, seed)
 	return run, records, nil
 }
 

@@ -37,7 +37,7 @@ type runLine struct {
 // failedOutcome is the outcome of a run that could not be made.
 func (p *plan) failedOutcome(j *job, seed uint64, err error) *outcome {
 	summary := reports.Summary{Scenario: j.scenario.Name, Seed: seed, Expected: j.scenario.Expect.Verdict,
-		Reproduce: p.reproduce(j, seed)}
+		Reproduce: p.reproduceCommand(j, seed)}
 	return &outcome{job: j, err: err, line: runLine{Outcome: linearizability.Unknown, Summary: summary}}
 }
 

@@ -141,8 +141,8 @@ func (p *plan) setStrategy(name string) {
 	}
 }
 
-// reproduce is the command that makes one run again.
-func (p *plan) reproduce(j *job, seed uint64) string {
+// reproduceCommand is the command that makes one run again.
+func (p *plan) reproduceCommand(j *job, seed uint64) string {
 	args := []string{"run", j.source.Word}
 	if p.backend.Name != p.app.Backends[0].Name {
 		args = append(args, "--on", p.backend.Name)

@@ -140,7 +140,7 @@ func (a replayCommand) showReplay(run *scenarios.Run, r *reports.Replay, records
 	case f.json:
 		err = json.NewEncoder(a.Stdout).Encode(&runLine{reports.Summarize(run), v, paths.Dir, paths.Page})
 	case !f.quiet || v != linearizability.Valid:
-		err = reports.TextOptions{Color: a.color(), Page: paths.Page}.Text(a.Stdout, run)
+		err = reports.TextOptions{Color: a.usesColor(), Page: paths.Page}.Text(a.Stdout, run)
 	}
 	return v, err
 }

@@ -67,7 +67,7 @@ func (s *textSink) take(o *outcome) error {
 		return nil
 	}
 	if o.run != nil {
-		return reports.TextOptions{Color: s.app.color(), Page: o.line.Page}.Text(s.app.Stdout, o.run)
+		return reports.TextOptions{Color: s.app.usesColor(), Page: o.line.Page}.Text(s.app.Stdout, o.run)
 	}
 	// A worker process made the run; what it did is on the page.
 	out := s.app.Stdout

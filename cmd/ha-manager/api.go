@@ -21,8 +21,8 @@ type api struct {
 	requestCount    int
 }
 
-func connect(address string) (*api, error) {
-	client, err := nodeapi.Connect(address)
+func newAPI(address string) (*api, error) {
+	client, err := nodeapi.NewClient(address)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}

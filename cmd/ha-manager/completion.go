@@ -37,7 +37,7 @@ func (t *tool) completeAsking(words func(*api, context.Context) ([]string, error
 		}
 		ctx, cancel := context.WithTimeout(parent, completionTimeout)
 		defer cancel()
-		a, err := t.connectAPI()
+		a, err := t.newAPIClient()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -128,7 +128,7 @@ func (t fenceCommands) newFenceModeCommand() *cobra.Command {
 				return fmt.Errorf("%w: the mode is one of %s, not %q", errUsage, strings.Join(modes, ", "),
 					args[0])
 			}
-			a, err := t.connectAPI()
+			a, err := t.newAPIClient()
 			if err != nil {
 				return err
 			}

@@ -37,7 +37,7 @@ are for a file that the others cannot read, such as one with a line that a perso
 func (t fileCommands) newListCommand() *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "list the files of HA and of the nodes", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := t.connectAPI()
+			a, err := t.newAPIClient()
 			if err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ func (a *api) listHAFiles(ctx context.Context) ([]string, error) {
 
 // readExisting reads a file that must exist.
 func (t fileCommands) readExisting(cmd *cobra.Command, path string) (string, error) {
-	a, err := t.connectAPI()
+	a, err := t.newAPIClient()
 	if err != nil {
 		return "", err
 	}
@@ -166,7 +166,7 @@ stands for nothing known; the master and the LRM then write them anew.`,
 			if err != nil {
 				return fmt.Errorf("%s is not replaced: %w", args[0], err)
 			}
-			a, err := t.connectAPI()
+			a, err := t.newAPIClient()
 			if err != nil {
 				return err
 			}

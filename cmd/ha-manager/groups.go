@@ -62,7 +62,7 @@ type groupCommands struct{ *tool }
 // changeGroups edits the groups, unless they are gone.
 func (t groupCommands) changeGroups(cmd *cobra.Command, doing, id string,
 	change func(sections) (sections, error)) error {
-	a, err := t.connectAPI()
+	a, err := t.newAPIClient()
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (t groupCommands) newGroupConfigCommand() *cobra.Command {
 	return t.withFormatFlag(&cobra.Command{Use: "groupconfig", Short: "list the HA groups",
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := t.connectAPI()
+			a, err := t.newAPIClient()
 			if err != nil {
 				return err
 			}

@@ -56,7 +56,7 @@ type tool struct {
 	format     output.Format
 }
 
-func (t *tool) connectAPI() (*api, error) { return connect(t.apiAddress) }
+func (t *tool) newAPIClient() (*api, error) { return newAPI(t.apiAddress) }
 
 const about = `High availability: which services the cluster keeps running, by which rules, and their status.
 

@@ -24,7 +24,7 @@ func (t moveCommands) sendCommand(cmd *cobra.Command, line string) error {
 	if _, err := config.ParseCommand(line); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	a, err := t.connectAPI()
+	a, err := t.newAPIClient()
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 
 // readSections reads a file of sections as far as it can be read, with its digest, and warns of the rest.
 func (t *tool) readSections(cmd *cobra.Command, path string) ([]config.Section, string, error) {
-	a, err := t.connectAPI()
+	a, err := t.newAPIClient()
 	if err != nil {
 		return nil, "", err
 	}
@@ -77,7 +77,7 @@ func (t *tool) printSections(cmd *cobra.Command, sections []config.Section, dige
 // content begins with what failed.
 func (t *tool) changeSections(cmd *cobra.Command, path, what string, understood func(string) error,
 	change func([]config.Section) ([]config.Section, error)) error {
-	a, err := t.connectAPI()
+	a, err := t.newAPIClient()
 	if err != nil {
 		return err
 	}

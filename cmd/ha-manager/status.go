@@ -85,7 +85,7 @@ func (v *view) statusEntries(now time.Time) []statusEntry {
 		quorum.Status = fmt.Sprintf("No quorum on node '%s'!", v.askedNode)
 	}
 	out := append([]statusEntry{quorum}, v.noteEntries()...)
-	out = append(out, storeEntries(v)...)
+	out = append(out, storeProblemEntries(v)...)
 	if m := v.managerStatus; m.MasterNode != "" && m.Timestamp != 0 {
 		out = append(out, v.masterEntry(now))
 	}
@@ -110,9 +110,9 @@ func (v *view) noteEntries() []statusEntry {
 	return out
 }
 
-// storeEntries returns a line for each node without a vote in the store, and one for each loss of data that
-// the asked node has noticed. Both need an administrator.
-func storeEntries(v *view) (out []statusEntry) {
+// storeProblemEntries returns a line for each node without a vote in the store, and one for each loss of
+// data that the asked node has noticed. Both need an administrator.
+func storeProblemEntries(v *view) (out []statusEntry) {
 	for i := range v.store.Config {
 		m := &v.store.Config[i]
 		if m.VotelessSinceMS == 0 {

@@ -40,7 +40,7 @@ type view struct {
 
 // readFile connects to the node and returns a file as the node has it, "" for a missing one.
 func (t *tool) readFile(ctx context.Context, path string) (string, error) {
-	a, err := t.connectAPI()
+	a, err := t.newAPIClient()
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +50,7 @@ func (t *tool) readFile(ctx context.Context, path string) (string, error) {
 
 // connectView connects to the node, reads its view and warns of what cannot be read.
 func (t *tool) connectView(cmd *cobra.Command) (*api, *view, error) {
-	a, err := t.connectAPI()
+	a, err := t.newAPIClient()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,7 +64,7 @@ func (t *tool) connectView(cmd *cobra.Command) (*api, *view, error) {
 // writableView connects to the node, and reads its view if it has quorum. Without quorum that is the
 // error, whatever else is wrong with a change.
 func (t *tool) writableView(cmd *cobra.Command) (*api, *view, error) {
-	a, err := t.connectAPI()
+	a, err := t.newAPIClient()
 	if err != nil {
 		return nil, nil, err
 	}

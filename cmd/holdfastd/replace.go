@@ -92,7 +92,7 @@ type storeRequester func(ctx context.Context, r store.Request) (*store.Response,
 
 // storeClient asks the store of the node at an address.
 func storeClient(address string) (storeRequester, error) {
-	client, err := nodeapi.Connect(address)
+	client, err := nodeapi.NewClient(address)
 	if err != nil {
 		return nil, err
 	}

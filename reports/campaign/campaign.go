@@ -174,7 +174,7 @@ func New() *Summary {
 // Expect names the probes that some run of a scenario must reach.
 func (s *Summary) Expect(scenario string, probes []string) {
 	s.expectedProbes[scenario] = probes
-	s.refreshMissing(s.findScenario(scenario))
+	s.refreshMissing(s.findOrAddScenario(scenario))
 }
 
 // Add counts a run. A note that a run was made small is added after that run, or before it.
@@ -183,7 +183,7 @@ func (s *Summary) Add(o Outcome) {
 		s.addSmall(&o)
 		return
 	}
-	c := s.findScenario(o.Scenario)
+	c := s.findOrAddScenario(o.Scenario)
 	if c.Runs == 0 || o.Seed < c.First {
 		c.First = o.Seed
 	}
@@ -229,7 +229,7 @@ func (s *Summary) Add(o Outcome) {
 
 // addToUnit counts a run for its scenario with its strategy, and in the course of the campaign.
 func (s *Summary) addToUnit(o *Outcome) {
-	u := s.unit(o.Scenario, o.Strategy)
+	u := s.findOrAddUnit(o.Scenario, o.Strategy)
 	u.add(o)
 	before := len(s.behaviours)
 	for _, number := range o.NewBehaviour {
@@ -272,7 +272,7 @@ func (c *Scenario) addFailure(f Failure) {
 // Finish notes how long the campaign took in real time.
 func (s *Summary) Finish(took time.Duration) {
 	s.Took, s.PerHour = took, 0
-	s.complete()
+	s.completeGroups()
 	if took >= time.Millisecond {
 		s.PerHour = int64(s.Runs) * int64(time.Hour/time.Millisecond) / int64(took/time.Millisecond)
 	}
@@ -284,8 +284,8 @@ func (s *Summary) OK() bool {
 		!slices.ContainsFunc(s.Scenarios, func(c *Scenario) bool { return len(c.Missing) > 0 })
 }
 
-// findScenario finds a scenario's part, in order of names.
-func (s *Summary) findScenario(name string) *Scenario {
+// findOrAddScenario finds a scenario's part, in order of names, and adds it if it is missing.
+func (s *Summary) findOrAddScenario(name string) *Scenario {
 	at, found := slices.BinarySearchFunc(s.Scenarios, name, func(c *Scenario, name string) int {
 		switch {
 		case c.Name < name:

@@ -129,19 +129,19 @@ func compareFailures(a, b Failure) int {
 		cmp.Compare(a.Seed, b.Seed))
 }
 
-// complete notes for each group how many runs its sources had, and what it was made to.
-func (s *Summary) complete() {
+// completeGroups notes for each group how many runs its sources had, and what it was made to.
+func (s *Summary) completeGroups() {
 	for _, g := range s.Groups {
 		for i := range g.Sources {
 			of := &g.Sources[i]
-			of.Runs = s.unit(of.Scenario, of.Strategy).Runs
+			of.Runs = s.findOrAddUnit(of.Scenario, of.Strategy).Runs
 		}
 		g.Small = s.smallOf[g.GroupKey]
 	}
 }
 
-// CleanRuns returns how many runs of its most failing source without a failure show with a confidence of 95 %
-// that the group's cause is gone: the least n with (1-p)^n at most 0.05. It is 1 if every run failed.
+// CleanRuns returns how many runs of its most failing source without a failure show with a confidence of 95
+// % that the group's cause is gone: the least n with (1-p)^n at most 0.05. It is 1 if every run failed.
 func (g *Group) CleanRuns() int {
 	best := 0.0
 	for _, of := range g.Sources {

@@ -107,7 +107,7 @@ type pageStep struct{ From, To, Runs, Failed, Behaviours string }
 // Page writes the campaign as one HTML page that needs nothing else. Its size is limited, however many runs
 // there are. The same runs in the same order give the same page.
 func (s *Summary) Page(w io.Writer, o PageOptions) error {
-	s.complete()
+	s.completeGroups()
 	b := pageBuilder{s, o}
 	p := &page{Name: b.name(), Running: o.Running, Facts: b.facts(), Compared: o.Earlier != nil,
 		Units: b.units(), MoreUnits: max(0, len(s.Units)-maxPageUnits), Assured: b.assured(),
@@ -230,7 +230,7 @@ func (b pageBuilder) addGroups(p *page) {
 	if b.options.Earlier == nil {
 		return
 	}
-	b.options.Earlier.complete()
+	b.options.Earlier.completeGroups()
 	_, _, resolved := b.Compare(b.options.Earlier)
 	p.MoreResolved = max(0, len(resolved)-maxPageGroups)
 	for _, g := range resolved[:min(len(resolved), maxPageGroups)] {

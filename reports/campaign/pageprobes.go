@@ -40,7 +40,7 @@ func (b pageBuilder) allProbes() []*probe {
 		}
 	}
 	for _, p := range byID {
-		count := func(name string) int { return b.findScenario(name).Probes[p.id] }
+		count := func(name string) int { return b.findOrAddScenario(name).Probes[p.id] }
 		slices.SortFunc(p.reached, func(x, y string) int {
 			return cmp.Or(cmp.Compare(count(y), count(x)), cmp.Compare(x, y))
 		})

@@ -14,7 +14,7 @@ import (
 
 // JSON writes the summary.
 func (s *Summary) JSON(w io.Writer) error {
-	s.complete()
+	s.completeGroups()
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(s)
@@ -40,7 +40,7 @@ func (s *Summary) Text(w io.Writer, earlier *Summary) error {
 	for _, c := range s.Scenarios {
 		writeNotes(&out, c)
 	}
-	s.complete()
+	s.completeGroups()
 	s.writeGroups(&out, earlier)
 	s.writeResolved(&out, earlier)
 	out.WriteString("\n" + s.totalLine() + "\n")

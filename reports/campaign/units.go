@@ -46,8 +46,9 @@ func (u *Unit) add(o *Outcome) {
 	}
 }
 
-// unit finds the part of a scenario with a strategy, in order of their names.
-func (s *Summary) unit(scenario, strategy string) *Unit {
+// findOrAddUnit finds the part of a scenario with a strategy, in order of their names, and adds it if it is
+// missing.
+func (s *Summary) findOrAddUnit(scenario, strategy string) *Unit {
 	at, found := slices.BinarySearchFunc(s.Units, strategy, func(u *Unit, strategy string) int {
 		return cmp.Or(cmp.Compare(u.Scenario, scenario), cmp.Compare(u.Strategy, strategy))
 	})

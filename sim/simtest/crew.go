@@ -54,8 +54,8 @@ func (c *crew) answerTo(seed uint64) (answer, error) {
 	}
 }
 
-// told notes that a seed was told, or is not wanted.
-func (c *crew) told() {
+// noteReplayed notes that the answer to a seed was replayed, or is not wanted.
+func (c *crew) noteReplayed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ahead--

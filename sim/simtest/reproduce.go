@@ -34,9 +34,9 @@ func (c *trial) command(flags ...string) string {
 	return testrun.Command("", name, append(all, flags...)...)
 }
 
-// reproduce returns the end of a failure: the command that shows it again. A property test draws the scenario
-// itself, so it gets the scenario's file and the seed instead.
-func (c *trial) reproduce(flags ...string) string {
+// reproduceText returns the end of a failure: the command that shows it again. A property test draws the
+// scenario itself, so it gets the scenario's file and the seed instead.
+func (c *trial) reproduceText(flags ...string) string {
 	command := c.command(flags...)
 	if command == "" {
 		file, err := scenarios.Marshal(c.scenario)

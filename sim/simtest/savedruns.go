@@ -27,9 +27,9 @@ type testFiles struct {
 
 var savedOf savedRuns
 
-// of returns the files of a test, and notes that it has a scenario of a name. At the test's end it complains
-// about files whose scenario has another name than all of the test's.
-func (r *savedRuns) of(t *testing.T, scenario string) (*testFiles, error) {
+// registerTest returns the files of a test, and notes that it has a scenario of a name. At the test's end it
+// complains about files whose scenario has another name than all of the test's.
+func (r *savedRuns) registerTest(t *testing.T, scenario string) (*testFiles, error) {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,7 +70,7 @@ func (b *batch) runSavedFailures() {
 	if !ok || *flagSeed != "" {
 		return
 	}
-	files, err := savedOf.of(parent, b.scenario.Name)
+	files, err := savedOf.registerTest(parent, b.scenario.Name)
 	if err != nil {
 		parent.Errorf("%v", err)
 		return

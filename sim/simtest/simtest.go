@@ -234,18 +234,18 @@ func (b *batch) run(seed uint64) bool {
 	}
 	parent.Run(seedName(seed), func(t *testing.T) {
 		t.Helper()
-		if b.crew == nil || !b.tell(t, seed) {
+		if b.crew == nil || !b.replayAnswer(t, seed) {
 			judge(t)
 		}
 	})
 	if b.crew != nil {
-		b.crew.told()
+		b.crew.noteReplayed()
 	}
 	return true
 }
 
-// tell replays the answer of a worker process. false means that the workers cannot be used.
-func (b *batch) tell(t *testing.T, seed uint64) bool {
+// replayAnswer replays the answer of a worker process. false means that the workers cannot be used.
+func (b *batch) replayAnswer(t *testing.T, seed uint64) bool {
 	t.Helper()
 	a, err := b.crew.answerTo(seed)
 	if err != nil {
@@ -259,9 +259,9 @@ func (b *batch) tell(t *testing.T, seed uint64) bool {
 	b.counts.Merge(&a.Counts, b.scenario)
 	if a.Died != "" {
 		trial := newTrial(t, b.scenario, b.subject, seed, b.opts)
-		t.Fatalf("%s\n%s", a.Died, trial.reproduce("-sim.workers=1"))
+		t.Fatalf("%s\n%s", a.Died, trial.reproduceText("-sim.workers=1"))
 	}
-	a.tell(t)
+	a.replayAnswer(t)
 	return true
 }
 

@@ -53,7 +53,7 @@ func newTrial(t TB, s *scenarios.Scenario, subject scenarios.Subject, seed uint6
 func (c *trial) judge() bool {
 	c.t.Helper()
 	c.run = c.simulate()
-	c.attributes()
+	c.attachAttributes()
 	if c.byOne {
 		var counts testrun.Counts
 		counts.Add(c.run)
@@ -67,12 +67,12 @@ func (c *trial) judge() bool {
 		c.skipWithoutVerdict()
 	default:
 		c.run.Reproduce = c.command()
-		c.t.Errorf("%s\n%s%s", describe(c.run, expected), c.saveHint(), c.reproduce())
+		c.t.Errorf("%s\n%s%s", describe(c.run, expected), c.saveHint(), c.reproduceText())
 		passed = false
 		c.save(c.shrink())
 	}
 	if *flagTwice && c.run.Digest != "" {
-		passed = c.sameAgain() && passed
+		passed = c.isSameWhenRepeated() && passed
 	}
 	if !passed {
 		c.keep()
@@ -80,8 +80,8 @@ func (c *trial) judge() bool {
 	return passed
 }
 
-// sameAgain makes the run again and reports whether both are the same.
-func (c *trial) sameAgain() bool {
+// isSameWhenRepeated makes the run again and reports whether both are the same.
+func (c *trial) isSameWhenRepeated() bool {
 	c.t.Helper()
 	again := c.simulate()
 	if again.Digest == c.run.Digest {
@@ -93,7 +93,7 @@ func (c *trial) sameAgain() bool {
 	}
 	c.run.Reproduce = c.command("-sim.twice")
 	c.t.Errorf("the same seed gave two different runs: %s and %s\n%s\n%s", c.run.Digest, again.Digest, where,
-		c.reproduce("-sim.twice"))
+		c.reproduceText("-sim.twice"))
 	return false
 }
 
@@ -125,8 +125,8 @@ func (c *trial) simulate() *scenarios.Run {
 	return run
 }
 
-// attributes attaches what identifies the run to the test's output for programs.
-func (c *trial) attributes() {
+// attachAttributes attaches what identifies the run to the test's output for programs.
+func (c *trial) attachAttributes() {
 	t, ok := c.t.(interface{ Attr(key, value string) })
 	if !ok {
 		return

@@ -30,7 +30,8 @@ const workerVariable = "SIM_WORKER_TASK"
 type workerTask struct {
 	Test string `json:"test"`
 	Call int    `json:"call"`
-	// Scenario is the digest of the scenario's file, so that only a test that does the same is taken for one.
+	// Scenario is the digest of the scenario's file, so that only a test that does the same is taken for
+	// one.
 	Scenario string `json:"scenario"`
 }
 
@@ -115,8 +116,8 @@ func profiled() bool {
 		})
 }
 
-// workerArgs are the arguments of a worker: this process's own, with the flags of go test replaced.
-func workerArgs(args []string, test string) []string {
+// argsOfWorker returns the arguments of a worker: this process's own, with the flags of go test replaced.
+func argsOfWorker(args []string, test string) []string {
 	out := []string{"-test.run=" + testrun.Pattern(test), "-test.timeout=0"}
 	if testing.Short() {
 		out = append(out, "-test.short")
@@ -179,7 +180,7 @@ func startWorker(b *batch) (*workerProcess, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding what a worker is for: %w", err)
 	}
-	cmd := exec.Command(program, workerArgs(os.Args[1:], task.Test)...)
+	cmd := exec.Command(program, argsOfWorker(os.Args[1:], task.Test)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = startDir, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), workerVariable+"="+string(environment))
 	questions, in, err := os.Pipe()
@@ -237,8 +238,8 @@ func (w *workerProcess) end() error {
 	return nil
 }
 
-// tell replays on a test what a worker's run printed.
-func (a *answer) tell(t *testing.T) {
+// replayAnswer replays on a test what a worker's run printed.
+func (a *answer) replayAnswer(t *testing.T) {
 	t.Helper()
 	for _, attr := range a.Attrs {
 		t.Attr(attr[0], attr[1])

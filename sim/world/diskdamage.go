@@ -87,8 +87,8 @@ func (d *diskDamage) heal(n *disk.Inode, off int64, length int) {
 	}
 }
 
-// hitBy returns the fault of a list that hits a write to a file, as drawn; nil if none does.
-func (d *diskDamage) hitBy(list []*silentLoss, name string) *silentLoss {
+// drawHit draws which fault of a list hits a write to a file, and counts that; nil if none does.
+func (d *diskDamage) drawHit(list []*silentLoss, name string) *silentLoss {
 	for _, l := range list {
 		if (l.file == "" || l.file == name) && d.draws.Choose(oneIn) == oneIn-1 {
 			l.hits++
@@ -106,7 +106,7 @@ func (f *file) syncFile() {
 		m.disk.Sync(f.inode)
 		return
 	}
-	disk.SyncLosing(m.disk, f.inode, func() bool { return d.hitBy(d.lost, f.name) != nil })
+	disk.SyncLosing(m.disk, f.inode, func() bool { return d.drawHit(d.lost, f.name) != nil })
 }
 
 // writeFile writes to a file, or as a misdirect fault wants to another place of it.
@@ -117,7 +117,7 @@ func (f *file) writeFile(p []byte, off int64) {
 		d.heal(f.inode, off, len(p))
 	}
 	m.disk.WriteAt(f.proc.spec.Name, f.inode, p, off)
-	if len(d.misplaced) > 0 && d.hitBy(d.misplaced, f.name) != nil {
+	if len(d.misplaced) > 0 && d.drawHit(d.misplaced, f.name) != nil {
 		f.inode.MisdirectLast(d.draws)
 	}
 }

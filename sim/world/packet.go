@@ -214,7 +214,7 @@ func (p *Proc) Local(to string, payload []byte) error {
 
 // sendLocal sends something between processes of one machine, in order for each pair.
 func (w *World) sendLocal(from, to *Proc, kind packetKind, payload []byte) {
-	at := max(w.Kernel.Now()+from.localLatency(), from.lastLocalArrival[to]+1)
+	at := max(w.Kernel.Now()+from.drawLocalLatency(), from.lastLocalArrival[to]+1)
 	from.lastLocalArrival[to] = at
 	slot := w.newPacket(packet{kind: kind, from: from, to: to, generation: to.generation, payload: payload})
 	w.Kernel.At(at, to, codePacket, uint64(slot))

@@ -243,8 +243,8 @@ func (p *Proc) fireTimer(n int) {
 	panic(fmt.Sprintf("world: %s counts due timers that are not there", p.spec.Name))
 }
 
-// endIncarnation ends the process at once, also in the middle of a Step. reason is what the process passed to
-// Exit; errQuiet logs nothing.
+// endIncarnation ends the process at once, also in the middle of a Step. reason is what the process passed
+// to Exit; errQuiet logs nothing.
 func (p *Proc) endIncarnation(reason error) {
 	if !p.up {
 		return
@@ -362,8 +362,8 @@ func (p *Proc) SuspendLoop() { p.suspendStep() }
 // AtEnd implements env.EndNotifier.
 func (p *Proc) AtEnd(release func()) { p.endFuncs = append(p.endFuncs, release) }
 
-// localLatency draws how long a local message takes.
-func (p *Proc) localLatency() int64 {
+// drawLocalLatency draws how long a local message takes.
+func (p *Proc) drawLocalLatency() int64 {
 	n := p.localLatencies.Choose(uint64(localLatencySpan))
 	return int64(localLatencyMin) + int64(n)
 }

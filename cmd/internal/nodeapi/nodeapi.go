@@ -42,9 +42,9 @@ const (
 	TokenVariable   = "HOLDFAST_API_TOKEN_FILE"
 )
 
-// Connect returns a client of the node at an address: the path of its socket, or https://HOST:PORT. It
+// NewClient returns a client of the node at an address: the path of its socket, or https://HOST:PORT. It
 // sends nothing yet.
-func Connect(address string) (*Client, error) {
+func NewClient(address string) (*Client, error) {
 	if address == "" {
 		return nil, fmt.Errorf("which node? give --api, or set %s to the path of its API socket",
 			AddressVariable)
