@@ -191,7 +191,7 @@ func (c *Config) append(w *bin.Writer) {
 // AppendConfig writes a configuration.
 func AppendConfig(w *bin.Writer, c *Config) { c.append(w) }
 
-// ReadConfig reads what AppendConfig wrote; it fails the reader if the result is not valid, see [Config.Validate].
+// ReadConfig reads what AppendConfig wrote; it fails the reader if [Config.Validate] refuses the result.
 func ReadConfig(r *bin.Reader) *Config {
 	c := &Config{}
 	r.Raw(c.Genesis[:])
