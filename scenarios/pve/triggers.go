@@ -23,7 +23,8 @@ var probes = []string{
 	"store/too-many-watches", "store/two-clusters", "store/went-back",
 	"totem/boot-hint", "totem/cannot-form", "totem/excluded", "totem/failed-to-receive", "totem/hold-cancel",
 	"totem/owed", "totem/pause", "totem/persist-failed", "totem/recovered", "totem/recovery-discard",
-	"totem/recovery-gap", "totem/relay-limit", "totem/retransmit", "totem/route", "totem/token-lost-in-recovery",
+	"totem/recovery-gap", "totem/relay-limit", "totem/retransmit", "totem/route",
+	"totem/token-lost-in-recovery",
 	"watchdog/client-late", "watchdog/expired", "watchdog/found-armed",
 }
 
