@@ -217,8 +217,11 @@ func (f *Faults) separatesOne(flap *fault.Fault, present []bool) bool {
 
 // reachableAt returns which machines reach which at an instant. unclear is true when those that are present
 // are not divided into groups by it: links between several machines flap, a link passes packets only one way,
-// or two machines do not reach each other and both reach a third.
-func (f *Faults) reachableAt(at time.Duration, present []bool) (reaches func(a, b int) bool, unclear bool) {
+// or two machines do not reach each other and both reach a third. With relays only the last of these counts,
+// for machines that do not reach each other over one relay either, and a link works in both directions or in
+// none.
+func (f *Faults) reachableAt(at time.Duration, present []bool, relays bool) (
+	reaches func(a, b int) bool, unclear bool) {
 	net := fault.NewNet(f.Machines, fault.Condition{})
 	for i := range f.Applied {
 		a := &f.Applied[i]
@@ -231,6 +234,9 @@ func (f *Faults) reachableAt(at time.Duration, present []bool) (reaches func(a, 
 	}
 	reaches = func(a, b int) bool {
 		return net.Condition(a, b).Passes()
+	}
+	if relays {
+		reaches = overOneRelay(reaches, present)
 	}
 	n := len(f.Machines)
 	for a := range n {
@@ -245,4 +251,20 @@ func (f *Faults) reachableAt(at time.Duration, present []bool) (reaches func(a, 
 		}
 	}
 	return reaches, unclear
+}
+
+// overOneRelay returns which machines reach each other directly or over one that is present.
+func overOneRelay(passes func(a, b int) bool, present []bool) func(a, b int) bool {
+	works := func(a, b int) bool { return a == b || passes(a, b) && passes(b, a) }
+	return func(a, b int) bool {
+		if works(a, b) {
+			return true
+		}
+		for relay, isThere := range present {
+			if isThere && works(a, relay) && works(relay, b) {
+				return true
+			}
+		}
+		return false
+	}
 }

@@ -26,6 +26,9 @@ type HealthModel struct {
 	LateAfter time.Duration
 	// LossMax is the loss of a link from which on the membership of its machine does not hold.
 	LossMax fault.PPM
+	// Relays means that two machines whose link does not work reach each other over one that both of them
+	// reach.
+	Relays bool
 	// DiskReturns is how long the serving process may take to serve again after a disk error.
 	DiskReturns time.Duration
 }
@@ -139,7 +142,8 @@ func (h *Health) phaseIn(span Span) Phase {
 // connectMachines derives which machines of a phase belong together.
 func (h *Health) connectMachines(p *Phase) {
 	n := len(h.Machines)
-	reaches, unclear := h.reachableAt(p.From, p.Present) // members may be without their serving process
+	// Members may be without their serving process.
+	reaches, unclear := h.reachableAt(p.From, p.Present, h.model.Relays)
 	lossy := func(f *fault.Fault) bool { return f.Loss+f.Share >= h.model.LossMax }
 	for m := range env.MachineID(n) {
 		unclear = unclear || p.Present[m] && h.anyOnLink(m, p.From, lossy)

@@ -67,6 +67,32 @@ func TestHealthOfAMachine(t *testing.T) {
 	}
 }
 
+// TestRelaysKeepMachinesTogether: with relays a cut pair, in both directions or in one, is no reason for
+// anything as long as a third machine reaches both.
+func TestRelaysKeepMachinesTogether(t *testing.T) {
+	pair := fault.Fault{Kind: fault.Cut, From: []string{"n1"}, To: []string{"n2"}}
+	oneWay := pair
+	oneWay.OneWay = true
+	relay := fault.Fault{Kind: fault.PowerCut, Machines: []string{"n3"}}
+	r := &scenarios.Run{Scenario: &scenarios.Scenario{Machines: machines}, Duration: time.Minute,
+		Applied: []scenarios.Applied{applied(10, 20, pair), applied(30, 40, oneWay), applied(50, 55, pair),
+			applied(50, 55, relay)}}
+	var power check.PowerLog
+	for m := range env.MachineID(3) {
+		power.Observe(at(0, m, scenarios.Power{On: true}))
+	}
+	power.Observe(at(50, 2, scenarios.Power{}))
+	h := check.NewHealth(r, power, check.HealthModel{Votes: []uint32{1, 1, 1}, MemberProcess: member,
+		ServingProcess: server, LossMax: fault.Always / 10, Relays: true})
+	for _, second := range []int{15, 35} {
+		p := h.At(seconds(second))
+		require.False(t, p.Unclear)
+		require.Equal(t, []bool{true, true, true}, p.InMajority, "at %d s", second)
+	}
+	require.Equal(t, []bool{false, false, false}, h.At(seconds(52)).InMajority, "nothing can relay")
+	require.False(t, h.At(seconds(52)).Unclear)
+}
+
 // TestHealthDetails: what phases note besides being healthy.
 func TestHealthDetails(t *testing.T) {
 	h := health(applied(10, 20, done(fault.Pause, helper)),

@@ -31,6 +31,7 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 	w := &suiteWatch{storeSuite: storecheck.New(storecheck.Cluster{Machines: s.Machines,
 		Nodes: j.subject.nodeIDs(), Votes: j.subject.votes(), ExpectedVotes: j.subject.expectedVotes(),
 		JoinInterval: timers.Join, Token: timers.Token, Consensus: timers.Consensus,
+		Relays: j.subject.spec.Relay == corosync.RelayAuto,
 		Others: haspec.IsRequest})}
 	if j.subject.spec.HA != nil {
 		w.haSuite = hacheck.New(j.subject.haCluster(s))
@@ -46,6 +47,7 @@ func (s *Subject) haCluster(of *scenarios.Scenario) hacheck.Cluster {
 	timers := s.ringTimers()
 	return hacheck.Cluster{Machines: of.Machines, Nodes: s.NodeNames(), Votes: s.votes(),
 		ExpectedVotes: s.expectedVotes(), JoinInterval: timers.Join, RingDelay: ringDelay(timers),
+		Relays: s.spec.Relay == corosync.RelayAuto,
 		Warmup: s.warmup, HA: s.spec.HA}
 }
 

@@ -29,6 +29,8 @@ type Cluster struct {
 	ExpectedVotes uint32
 	// JoinInterval is what Totem waits between two joins of a node (corosync.conf(5), join).
 	JoinInterval time.Duration
+	// Relays means that nodes whose link does not work reach each other over a third one.
+	Relays bool
 	// RingDelay is how much longer than with usual settings the ring takes to go on without a silent node.
 	RingDelay time.Duration
 	// Warmup is that of the scenario as written: times of commands count from its end.

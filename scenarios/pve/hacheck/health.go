@@ -33,7 +33,8 @@ type health struct{ *check.Health }
 
 // newHealth derives the health of a run's machines.
 func newHealth(c Cluster, r *scenarios.Run, power check.PowerLog) *health {
-	store := storecheck.Cluster{Votes: c.Votes, ExpectedVotes: c.ExpectedVotes, JoinInterval: c.JoinInterval}
+	store := storecheck.Cluster{Votes: c.Votes, ExpectedVotes: c.ExpectedVotes, JoinInterval: c.JoinInterval,
+		Relays: c.Relays}
 	model := store.HealthModel(r.Timescale)
 	model.Watched = []string{lrmProcess, crmProcess, resource.HostProcess, watchdog.Process}
 	return &health{check.NewHealth(r, power, model)}

@@ -27,5 +27,5 @@ const (
 func (c *Cluster) HealthModel(ts timescale.Ratio) check.HealthModel {
 	return check.HealthModel{Votes: c.Votes, ExpectedVotes: c.ExpectedVotes,
 		MemberProcess: cpg.Process, ServingProcess: store.Process, LateAfter: ts.Of(c.JoinInterval) / 2,
-		LossMax: badLoss, DiskReturns: ts.Of(diskReturnMax)}
+		LossMax: badLoss, Relays: c.Relays, DiskReturns: ts.Of(diskReturnMax)}
 }

@@ -18,6 +18,8 @@ type Cluster struct {
 	ExpectedVotes uint32
 	// JoinInterval is what Totem waits between two joins of a node (corosync.conf(5), join).
 	JoinInterval time.Duration
+	// Relays means that nodes whose link does not work reach each other over a third one.
+	Relays bool
 	// Token is after how long a ring misses its token, Consensus how long its members wait for silent ones
 	// before they agree without them (corosync.conf(5), token and consensus).
 	Token, Consensus time.Duration
