@@ -37,7 +37,9 @@ func (s *Scheduler) followRole(ctx context.Context, i int) []Action {
 	if f.For > 0 {
 		moved.For = max(f.For-(now-s.applied[i].Begun[0]), 1)
 	}
-	next := s.addFault(moved)
+	// The machine is not asked for again: on real nodes the role may have moved on by then, even back.
+	next := s.addFault(moved.AimedAt(s.machines[machine]))
+	s.holders[next] = machine
 	return s.beginFault(ctx, next)
 }
 

@@ -106,3 +106,27 @@ func TestTriggeredFaultsThatCannotActTogether(t *testing.T) {
 	require.Equal(t, []string{"begin power-cut n1", "begin kill n3", "end power-cut n1", "begin kill n1"}, i.notes)
 	require.Len(t, s.Untriggered(), 1)
 }
+
+// restlessInjector gives a role to another machine each time it is asked.
+type restlessInjector struct {
+	notedInjector
+	asked int
+}
+
+func (i *restlessInjector) Holder(context.Context, string) (machine int, found bool, err error) {
+	i.asked++
+	return i.asked % len(names), true, nil
+}
+
+// TestAFaultMovesWhereItSawTheRole: it must not look again, because the role may have moved back meanwhile.
+func TestAFaultMovesWhereItSawTheRole(t *testing.T) {
+	i := &restlessInjector{}
+	s := nemesis.New(i, names, []fault.Fault{{Kind: fault.Pause, Role: "any", Follow: time.Second,
+		For: 5 * time.Second}}, 0, 10*time.Second)
+	s.Execute(context.Background(), s.Start()[0])
+	i.now = time.Second
+	s.Execute(context.Background(), nemesis.Action{Step: nemesis.Follow})
+	require.Equal(t, 2, i.asked)
+	require.Equal(t, []string{"begin pause n2", "end pause n2", "begin pause n3"}, i.notes)
+	require.Equal(t, []string{"n3"}, s.Applied()[1].Fault.Machines)
+}
