@@ -32,13 +32,28 @@ func TestOldSpellingsAreRead(t *testing.T) {
 	require.ErrorContains(t, json.Unmarshal([]byte(`{"kind": 7}`), &f), "reading the kind of a fault")
 }
 
+// validated is a fault and what its validation must report.
+type validated struct {
+	f     fault.Fault
+	field string // "": valid
+	text  string
+}
+
+func (c validated) require(t *testing.T) {
+	err := c.f.Validate([]string{"n1", "n2"})
+	if c.field == "" {
+		require.NoError(t, err)
+		return
+	}
+	var p *fault.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, c.field, p.Field)
+	require.Contains(t, p.Text, c.text)
+}
+
 func TestValidate(t *testing.T) {
 	one, two, all := []string{"n1"}, []string{"n2"}, []string{fault.All}
-	for name, c := range map[string]struct {
-		f     fault.Fault
-		field string // "": valid
-		text  string
-	}{
+	for name, c := range map[string]validated{
 		"a cut":                   {fault.Fault{Kind: fault.Cut, From: one, To: all, OneWay: true}, "", ""},
 		"a partition":             {fault.Fault{Kind: fault.Partition, Groups: [][]string{one, two}}, "", ""},
 		"a link with loss":        {fault.Fault{Kind: fault.Link, From: one, To: two, Loss: 1}, "", ""},
@@ -84,53 +99,33 @@ func TestValidate(t *testing.T) {
 		"an unknown receiver":  {fault.Fault{Kind: fault.Cut, From: one, To: []string{"n9"}}, "to", "no machine"},
 		"a flap without phase": {fault.Fault{Kind: fault.Flap, From: one, To: two, Up: 1}, "down", "add down: 2s"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			err := c.f.Validate([]string{"n1", "n2"})
-			if c.field == "" {
-				require.NoError(t, err)
-				return
-			}
-			var p *fault.Problem
-			require.ErrorAs(t, err, &p)
-			require.Equal(t, c.field, p.Field)
-			require.Contains(t, p.Text, c.text)
-		})
+		t.Run(name, c.require)
 	}
 }
 
 // TestValidateTriggers: what belongs to a trigger needs one.
 func TestValidateTriggers(t *testing.T) {
-	one := []string{"n1"}
-	for name, c := range map[string]struct {
-		f     fault.Fault
-		field string // "": valid
-		text  string
-	}{
+	with := func(change func(*fault.Fault)) fault.Fault {
+		f := fault.Fault{Kind: fault.Kill, Machines: []string{"n1"}}
+		change(&f)
+		return f
+	}
+	for name, c := range map[string]validated{
 		"a trigger": {fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering, Trigger: "x", Nth: 3,
 			Within: 5, Delay: 1}, "", ""},
-		"a trigger elsewhere": {fault.Fault{Kind: fault.Kill, Machines: one, Trigger: "x"}, "", ""},
-		"triggered by nothing": {fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering}, "role",
-			"add trigger"},
-		"the nth of nothing":       {fault.Fault{Kind: fault.Kill, Machines: one, Nth: 2}, "nth", "add trigger"},
-		"waiting for nothing":      {fault.Fault{Kind: fault.Kill, Machines: one, Within: 1}, "within", "add trigger"},
-		"late for nothing":         {fault.Fault{Kind: fault.Kill, Machines: one, Delay: 1}, "delay", "add trigger"},
-		"the trigger before first": {fault.Fault{Kind: fault.Kill, Machines: one, Trigger: "x", Nth: -1}, "nth", "out of range"},
-		"a negative wait": {fault.Fault{Kind: fault.Kill, Machines: one, Trigger: "x", Within: -1}, "within",
+		"a trigger elsewhere":  {with(func(f *fault.Fault) { f.Trigger = "x" }), "", ""},
+		"triggered by nothing": {fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering}, "role", "add trigger"},
+		"the nth of nothing":   {with(func(f *fault.Fault) { f.Nth = 2 }), "nth", "add trigger"},
+		"waiting for nothing":  {with(func(f *fault.Fault) { f.Within = 1 }), "within", "add trigger"},
+		"late for nothing":     {with(func(f *fault.Fault) { f.Delay = 1 }), "delay", "add trigger"},
+		"the trigger before the first": {with(func(f *fault.Fault) { f.Trigger, f.Nth = "x", -1 }), "nth",
+			"out of range"},
+		"a negative wait": {with(func(f *fault.Fault) { f.Trigger, f.Within = "x", -1 }), "within",
 			"cannot be negative"},
-		"a triggering machine that moves": {fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering, Trigger: "x",
-			Follow: time.Second}, "follow", "leave follow out"},
+		"a triggering machine that moves": {fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering,
+			Trigger: "x", Follow: time.Second}, "follow", "leave follow out"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			err := c.f.Validate([]string{"n1", "n2"})
-			if c.field == "" {
-				require.NoError(t, err)
-				return
-			}
-			var p *fault.Problem
-			require.ErrorAs(t, err, &p)
-			require.Equal(t, c.field, p.Field)
-			require.Contains(t, p.Text, c.text)
-		})
+		t.Run(name, c.require)
 	}
 }
 
