@@ -106,7 +106,8 @@ func TestEpochs(t *testing.T) {
 // under another name before, and nothing else. Branches that the node dropped earlier do not matter.
 func TestADroppedBranchShowsWhatWasRenamed(t *testing.T) {
 	entry := func(node string, rev uint64, f, key, value string) history.WitnessEntry {
-		return history.WitnessEntry{Node: node, Rev: rev, Epoch: 2, ID: value, F: f, Key: key, Value: quote(value)}
+		return history.WitnessEntry{Node: node, Rev: rev, Epoch: 2, ID: value, F: f, Key: key,
+			Value: quote(value)}
 	}
 	var log []history.WitnessEntry
 	for _, node := range []string{"n1", "n2"} {
@@ -121,14 +122,15 @@ func TestADroppedBranchShowsWhatWasRenamed(t *testing.T) {
 	check := func(output string) *lin.Report {
 		w, err := lin.NewWitness(log)
 		require.NoError(t, err)
-		report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Witness: w, Ops: []history.Operation{
+		ops := []history.Operation{
 			write(0, "x", 1, 0, 10),
 			{Index: 1, Process: 1, F: "rename", Key: "a", Input: quote("c"), ID: "c", Call: 20, Return: 30,
 				Outcome: history.OK, Rev: 2, Mod: 2},
 			{Index: 2, Process: 2, F: "write", Key: "b", Input: quote("lost"), ID: "lost", Call: 40,
 				Return: history.Never, Outcome: history.Info},
 			{Index: 3, Process: 3, F: "read_local", Key: "c", Node: "n1", Call: 50, Return: 60,
-				Outcome: history.OK, Rev: 3, Mod: 2, Output: quote(output)}}})
+				Outcome: history.OK, Rev: 3, Mod: 2, Output: quote(output)}}
+		report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Witness: w, Ops: ops})
 		require.NoError(t, err)
 		return report
 	}

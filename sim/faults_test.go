@@ -28,7 +28,7 @@ func TestFaultsConform(t *testing.T) {
 	})
 }
 
-// TestATriggeredFaultBeginsWithItsRecord: at the same instant, on the machine that has emitted it, at the right one.
+// TestATriggeredFaultBeginsWithItsRecord: at the same instant, on the machine that has emitted it.
 func TestATriggeredFaultBeginsWithItsRecord(t *testing.T) {
 	run := func(build func(*scenarios.FaultTime) *scenarios.ScenarioBuilder) *scenarios.Run {
 		s := build(scenarios.New("trigger").Story("s").Subject(register.Kind, nil).Machines(3).
@@ -40,8 +40,8 @@ func TestATriggeredFaultBeginsWithItsRecord(t *testing.T) {
 		return out
 	}
 	out := run(func(at *scenarios.FaultTime) *scenarios.ScenarioBuilder {
-		return at.Fault(fault.Fault{Kind: fault.PowerCut, Role: fault.RoleTriggering}).OnTrigger("register-stored", 3).
-			For(time.Second)
+		return at.Fault(fault.Fault{Kind: fault.PowerCut, Role: fault.RoleTriggering}).
+			OnTrigger("register-stored", 3).For(time.Second)
 	})
 	require.Len(t, out.Applied, 1)
 	stored := 0

@@ -139,8 +139,8 @@ func TestChurnFollowsARole(t *testing.T) {
 	require.NotZero(t, roles[scenarios.RoleServing])
 }
 
-// TestTriggered: the faults of a run wait for several of the subject's records, hit the machine that emitted them and
-// others, and act at once or later.
+// TestTriggered: the faults of a run wait for several of the subject's records, hit the machine that emitted
+// them and others, and act at once or later.
 func TestTriggered(t *testing.T) {
 	s, subject := story(t, " []")
 	triggers, roles, atOnce, waiting := map[string]int{}, map[string]int{}, 0, 0

@@ -67,7 +67,8 @@ func TestAFaultBeginsWhenItsTriggerHasComeOftenEnough(t *testing.T) {
 
 func TestAFaultThatWaitsInVainIsNotInjected(t *testing.T) {
 	one := []string{"n1"}
-	i, s := newWaiting(fault.Fault{Kind: fault.Kill, Machines: one, Trigger: "stored", Within: 2 * time.Second},
+	i, s := newWaiting(
+		fault.Fault{Kind: fault.Kill, Machines: one, Trigger: "stored", Within: 2 * time.Second},
 		fault.Fault{Kind: fault.Pause, Machines: one, Trigger: "stored", Nth: 2, Delay: 6 * time.Second},
 		fault.Fault{Kind: fault.DiskFull, Machines: one, Trigger: "never"})
 	s.Execute(context.Background(), nemesis.Action{At: 2 * time.Second, Step: nemesis.GiveUp})
@@ -84,7 +85,8 @@ func TestAFaultThatWaitsInVainIsNotInjected(t *testing.T) {
 // TestTriggeredFaultsThatCannotActTogether: which faults overlap is known only when the triggers come.
 func TestTriggeredFaultsThatCannotActTogether(t *testing.T) {
 	i, s := newWaiting(
-		fault.Fault{Kind: fault.PowerCut, Role: fault.RoleTriggering, Trigger: "stored", For: 2 * time.Second},
+		fault.Fault{Kind: fault.PowerCut, Role: fault.RoleTriggering, Trigger: "stored",
+			For: 2 * time.Second},
 		fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering, Trigger: "read", For: time.Second},
 		fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering, Trigger: "read", Nth: 2, For: time.Second},
 		fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering, Trigger: "read", Nth: 3, For: time.Second},
@@ -103,7 +105,8 @@ func TestTriggeredFaultsThatCannotActTogether(t *testing.T) {
 	i.now = 6500 * time.Millisecond
 	s.Execute(context.Background(), nemesis.Action{Step: nemesis.End, Fault: 0})
 	trigger(0, "read")
-	require.Equal(t, []string{"begin power-cut n1", "begin kill n3", "end power-cut n1", "begin kill n1"}, i.notes)
+	require.Equal(t, []string{"begin power-cut n1", "begin kill n3", "end power-cut n1", "begin kill n1"},
+		i.notes)
 	require.Len(t, s.Untriggered(), 1)
 }
 

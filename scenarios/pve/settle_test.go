@@ -66,6 +66,7 @@ func TestARelayedPairChangesNoRing(t *testing.T) {
 		}
 	}
 	require.Len(t, routes, 4)
-	require.ElementsMatch(t, []totem.RouteChange{{Node: 1, To: 3, Via: 2}, {Node: 3, To: 1, Via: 2}}, routes[:2])
+	require.ElementsMatch(t, []totem.RouteChange{{Node: 1, To: 3, Via: 2}, {Node: 3, To: 1, Via: 2}},
+		routes[:2])
 	require.ElementsMatch(t, []totem.RouteChange{{Node: 1, To: 3}, {Node: 3, To: 1}}, routes[2:])
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestProbesAreThoseOfTheEngine compares the list with the sources: a probe that is missing is never waited for.
+// TestProbesAreThoseOfTheEngine compares the list with the sources: no fault waits for a probe that is missing.
 func TestProbesAreThoseOfTheEngine(t *testing.T) {
 	var found []string
 	call := regexp.MustCompile(`\.Probe\("([^"]+)"\)`)

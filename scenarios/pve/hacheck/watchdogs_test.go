@@ -29,8 +29,9 @@ func TestAWatchdogIsArmedForAReason(t *testing.T) {
 			x.at(50, 2, agent)
 			x.at(120, 0, haproc.CommandBegun{SID: "vm:100", Target: "n3"})
 		}, invalid},
-		{"where a service may go that cannot start", func(x *made) { // its node is lost before it orders the move
-			x.at(40, 0, haproc.CommandDone{SID: "vm:100", UID: "u", State: ha.Started, ExitCode: ha.ExitError})
+		{"where a service may go that cannot start", func(x *made) { // its node is lost before the move
+			x.at(40, 0, haproc.CommandDone{SID: "vm:100", UID: "u", State: ha.Started,
+				ExitCode: ha.ExitError})
 			x.at(50, 2, agent)
 		}, valid},
 		{"where the operator wants a service", func(x *made) {

@@ -47,9 +47,11 @@ func TestOnlyNoticedDamageIsExcused(t *testing.T) {
 			check.Observe(scenarios.Stamped{Machine: 0, Record: r})
 		}
 		run := &scenarios.Run{Finals: []scenarios.Final{{Machine: 0}, {Machine: 1}, {Machine: 0}},
-			Applied: []scenarios.Applied{{Fault: c.fault, Begun: [2]time.Duration{1, 1}}}, Duration: time.Minute}
+			Applied:  []scenarios.Applied{{Fault: c.fault, Begun: [2]time.Duration{1, 1}}},
+			Duration: time.Minute}
 		if name == "the ring did not start again" {
-			run.Applied = append(run.Applied, scenarios.Applied{Begun: [2]time.Duration{time.Second, time.Second},
+			run.Applied = append(run.Applied, scenarios.Applied{
+				Begun: [2]time.Duration{time.Second, time.Second},
 				Fault: fault.Fault{Kind: fault.Kill, Machines: []string{"n1"}}})
 		}
 		rest, stopped := check.withoutDamaged(run)
