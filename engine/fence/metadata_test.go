@@ -231,8 +231,8 @@ func FuzzReadMetadata(f *testing.F) {
 	})
 }
 
-// FuzzDecodeVerified: a file that is read can be written again.
-func FuzzDecodeVerified(f *testing.F) {
+// FuzzDecodeFingerprints: a file that is read can be written again.
+func FuzzDecodeFingerprints(f *testing.F) {
 	f.Add("# x\nfence_x actions=off automatic=0 method=-\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		v, err := fence.DecodeFingerprints(text)
