@@ -45,7 +45,7 @@ func TestEveryKindOfFaultIsDecided(t *testing.T) {
 		fault.Kill: true, fault.Pause: true, fault.PowerCut: false, fault.PowerOn: false,
 		fault.DiskStall: false, fault.DiskSlow: false,
 		fault.DiskFull: false, fault.DiskError: false, fault.DiskWipe: false, fault.DiskRollback: false, fault.DiskCut: false,
-		fault.ClockStep: false, fault.ClockDrift: false,
+		fault.ClockStep: false, fault.ClockDrift: false, fault.Buggify: false,
 		fault.Slow: false, fault.Freeze: false,
 		fault.Clog: true, fault.Bandwidth: true, fault.MTU: true, fault.Corrupt: true,
 		fault.DiskCorrupt: false, fault.DiskLatent: false, fault.DiskLostWrite: false, fault.DiskMisdirect: false},

@@ -87,6 +87,8 @@ func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 	case fault.Freeze:
 		return "freeze: nodes share this machine's clock, which cannot stand still for one of them; run it " +
 			"in the simulator, or write pause"
+	case fault.Buggify:
+		return "buggify: programs on real nodes take no rare paths on request; run it in the simulator"
 	case fault.Slow:
 		return "slow: a node has no processor of its own to take away; run it in the simulator"
 	case fault.PowerCut:

@@ -67,6 +67,7 @@ func TestBuildersOfEveryKind(t *testing.T) {
 		At(51).DiskLoss(fault.DiskLostWrite, "n2").At(51).DiskLoss(fault.DiskMisdirect, "n2").
 		At(53).PauseMachine().AtRole("serving").For(1).At(54).PowerCut("n1").AtDiskCall(3, true).For(1).
 		At(54).PauseMachine("n3").OnTrigger("store-installed", 2).For(1).
+		At(55).Fault(fault.Fault{Kind: fault.Buggify, Machines: []string{"n2"}}).For(1).
 		Fault(fault.Fault{Kind: fault.Kill, At: 50, Machines: []string{"n3"}}).Build()
 	require.NoError(t, err)
 	seen := map[fault.Kind]bool{}

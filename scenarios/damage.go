@@ -13,7 +13,7 @@ import (
 // Fault.At does.
 //
 // Flapping links count as cut in both phases, as do links that lose everything. A machine is down while it
-// is off or frozen, one of its processes is killed, paused or slow, or its disk stalls. A machine whose
+// is off or frozen, its processes are killed, paused, slow or buggified, or its disk stalls. A machine whose
 // disk was full, failed or lost data stays down until the end of the faults, because a store that could not
 // write may wait for its operator. Clogged links and those with a limited bandwidth or MTU count as cut. A
 // fault that is aimed at a role does no damage until [fault.Fault.AimedAt] names its machine.
@@ -47,7 +47,7 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 func disablesMachine(k fault.Kind) bool {
 	switch k {
 	case fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall, fault.DiskFull, fault.DiskError,
-		fault.DiskLatent, fault.Slow, fault.Freeze:
+		fault.DiskLatent, fault.Slow, fault.Freeze, fault.Buggify:
 		return true
 	}
 	return (&fault.Fault{Kind: k}).LosesData()

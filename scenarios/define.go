@@ -81,6 +81,8 @@ type Definition struct {
 	Records []env.Record
 	// Probes are the rare paths that the processes mark as reached. Faults can wait for them, as for records.
 	Probes []string
+	// Sites are the places where processes take rare paths on request, see env.Buggify.
+	Sites []string
 	// Timeline returns the lanes that a report shows. Nil: none, with Policy above the run.
 	Timeline func(r *Run) Timeline
 	// Policy is what the system promises, in one line.
@@ -320,6 +322,9 @@ func (j definedJudge) Triggers() (records, probes []string) {
 	}
 	return records, j.definition.Probes
 }
+
+// Sites implements [SiteJudge].
+func (j definedJudge) Sites() []string { return j.definition.Sites }
 
 // WatchRoles implements [RoleJudge].
 func (j definedJudge) WatchRoles(s *Scenario) RoleWatch {

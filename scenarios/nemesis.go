@@ -290,6 +290,7 @@ const (
 	worstMTU       = 200
 	bestMTU        = 1400
 	worstRot       = 256 // bits
+	worstBuggify   = fault.Always / 2
 )
 
 // makeFault makes a slot's fault of a kind, but for its time.
@@ -333,6 +334,8 @@ func (e *expander) makeFault(kind fault.Kind, d slotDraws) fault.Fault {
 		if kind == fault.DiskCorrupt {
 			f.Bits = 1 + int(d.severityStep)*(worstRot-1)/drawResolution
 		}
+	case fault.Buggify:
+		f.Machines, f.Share = hit, 1+fault.PPM(d.severityStep)*(worstBuggify-1)/drawResolution
 	default:
 		f.Machines = hit
 	}

@@ -1,12 +1,10 @@
 package scenarios
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
-	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
 )
 
 // RoleServing is the role that every subject has: the machine that a client has called last.
@@ -76,27 +74,4 @@ func (t *RoleTable) Take(role string, m env.MachineID) {
 func (t *RoleTable) Holder(role string) (env.MachineID, bool) {
 	m, found := t.holders[role]
 	return m, found
-}
-
-// checkRoles refuses faults that are aimed at a role which the subject does not have.
-func checkRoles(s *Scenario, subject Subject) error {
-	roles := RolesOf(subject)
-	var problems strictyaml.Problems
-	check := func(path, role string) {
-		if role != "" && !slices.Contains(roles, role) {
-			problems.Add(strictyaml.Problem{}, s.Errorf(path, "the subject %s has no role %q; %s",
-				subject.Kind(), role, strictyaml.SpellingAdvice(role, roles)))
-		}
-	}
-	for i := range s.Faults {
-		if s.Faults[i].Role != fault.RoleTriggering {
-			check(fmt.Sprintf("faults[%d].role", i), s.Faults[i].Role)
-		}
-	}
-	if s.Nemesis != nil {
-		for i, role := range s.Nemesis.Roles {
-			check(fmt.Sprintf("nemesis.roles[%d]", i), role)
-		}
-	}
-	return problems.Err()
 }

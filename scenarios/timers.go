@@ -102,10 +102,11 @@ func (n *Nemesis) setDefaults(machines int) {
 
 // defaultKinds are the kinds of a nemesis that names none: all but those that lose durable data, those that
 // take a machine out of the fault budget for the rest of the run, what few systems claim to survive (packets
-// with wrong bits, a machine that stands still with its hardware), and the power button, which is no fault.
+// with wrong bits, a machine that stands still with its hardware), rare paths on request, which few systems
+// offer, and the power button, which is no fault.
 func defaultKinds(machines int) []fault.Kind {
 	special := []fault.Kind{fault.DiskFull, fault.DiskError, fault.DiskLatent, fault.PowerOn, fault.Corrupt,
-		fault.Freeze}
+		fault.Freeze, fault.Buggify}
 	return slices.DeleteFunc(fault.Kinds(), func(k fault.Kind) bool {
 		f := fault.Fault{Kind: k}
 		return f.LosesData() || slices.Contains(special, k) || machines < 2 && f.IsNetwork()

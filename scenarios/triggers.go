@@ -1,10 +1,7 @@
 package scenarios
 
 import (
-	"fmt"
 	"slices"
-
-	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
 )
 
 // TriggerJudge is implemented by a [Judge] that knows which records and probes its subject has. Faults can
@@ -24,23 +21,4 @@ func TriggersOf(subject Subject) (records, probes []string) {
 	sorted := func(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
 	records, probes = j.Triggers()
 	return sorted(records), sorted(probes)
-}
-
-// checkTriggers refuses faults that wait for something which the subject does not have. A subject that does
-// not state its triggers may have any.
-func checkTriggers(s *Scenario, subject Subject) error {
-	records, probes := TriggersOf(subject)
-	triggers := slices.Concat(records, probes)
-	if len(triggers) == 0 {
-		return nil
-	}
-	var problems strictyaml.Problems
-	for i := range s.Faults {
-		if trigger := s.Faults[i].Trigger; trigger != "" && !slices.Contains(triggers, trigger) {
-			problems.Add(strictyaml.Problem{}, s.Errorf(fmt.Sprintf("faults[%d].trigger", i),
-				"the subject %s has no record or probe %q; %s", subject.Kind(), trigger,
-				strictyaml.SpellingAdvice(trigger, triggers)))
-		}
-	}
-	return problems.Err()
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
@@ -63,7 +64,7 @@ func (a *applier) enqueueBacklog(backlog []orderedRequest, position uint64) {
 // applyDelivered carries out everything that was delivered.
 func (a *applier) applyDelivered() {
 	for len(a.delivered) > 0 && a.disk.failure == nil {
-		n := min(len(a.delivered), maxBatchCommands)
+		n := min(len(a.delivered), env.Limit(a.env, "store/small-batch", maxBatchCommands, 1))
 		group := a.delivered[:n]
 		a.delivered = a.delivered[n:]
 		a.applyGroup(group)

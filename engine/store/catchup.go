@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
@@ -57,7 +58,7 @@ func (c *catchUp) endFetch() []orderedRequest {
 func (c *catchUp) deferOrdered(o orderedRequest) {
 	c.backlog = append(c.backlog, o)
 	c.backlogBytes += o.bytes()
-	if c.backlogBytes <= maxBacklogBytes {
+	if c.backlogBytes <= env.Limit(c.env, "store/small-backlog", maxBacklogBytes, 0) {
 		return
 	}
 	c.env.Probe("store/backlog-overflow")
@@ -65,6 +66,9 @@ func (c *catchUp) deferOrdered(o orderedRequest) {
 	c.reassembly.dropAll()
 	c.sendFetch()
 }
+
+// eagerFetches is how many times a store that is eager requests the state in the usual time.
+const eagerFetches = 100
 
 // fetchTriesBeforeReform is how often the state is requested before the store requests a new ring.
 const fetchTriesBeforeReform = 3
@@ -88,7 +92,8 @@ func (c *catchUp) sendFetch() {
 	}
 	c.fetchTries++
 	c.outbox.send(f)
-	c.env.SetTimer(timerFetch, c.opts.Timers.FetchRetry)
+	retry := c.opts.Timers.FetchRetry
+	c.env.SetTimer(timerFetch, env.Limit(c.env, "store/eager-fetch", retry, retry/eagerFetches))
 }
 
 func (c *catchUp) fetchTarget() ring.NodeID {

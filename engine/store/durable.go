@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/store/sqldb"
+	"github.com/holdfast-sim/holdfast/engine/store/sqlitevfs"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
 
@@ -33,7 +34,8 @@ type durableState struct {
 func (d *durableState) load(afterError bool) error {
 	backend, replica, err := d.opts.Open(sqldb.Options{
 		Disk: d.env.Disk(), Name: d.opts.Database, Boot: d.env.Self().Boot, AfterError: afterError,
-		Limits: d.opts.Limits, NewIncarnation: d.newIncarnation, PageBytes: d.opts.PageBytes})
+		Limits: d.opts.Limits, NewIncarnation: d.newIncarnation, PageBytes: d.opts.PageBytes,
+		CheckpointPages: env.Limit(d.env, "store/eager-checkpoint", sqlitevfs.DefaultCheckpointPages, 1)})
 	if err != nil {
 		return err
 	}

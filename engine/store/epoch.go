@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
@@ -42,7 +43,8 @@ func (e *epoch) sendReport() {
 	}
 	e.outbox.send(r)
 	index, _ := slices.BinarySearch(e.ring.members, e.node())
-	e.env.SetTimer(timerPropose, e.opts.Timers.ReportWait+e.proposeAfter(index))
+	wait := env.Limit(e.env, "store/eager-proposal", e.opts.Timers.ReportWait, 0)
+	e.env.SetTimer(timerPropose, wait+e.proposeAfter(index))
 }
 
 func (e *epoch) proposeAfter(rank int) time.Duration {
@@ -75,7 +77,7 @@ func (e *epoch) onReport(at uint64, from ring.NodeID, r *report) {
 // proposeInTurn proposes a decision: the lowest reporter at once, the others only if that one stays silent.
 func (e *epoch) proposeInTurn() {
 	rank, _ := slices.BinarySearch(nodesOf(e.reports), e.node())
-	if rank == 0 {
+	if rank == 0 || env.Buggify(e.env, "store/propose-out-of-turn") {
 		e.sendDecide()
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
@@ -60,7 +61,7 @@ func (o *operations) acceptRequest(from client, req *Request) {
 	}
 	isOffered := false
 	switch {
-	case o.unansweredCount >= maxPending:
+	case o.unansweredCount >= env.Limit(o.env, "store/few-pending", maxPending, 1):
 		o.env.Probe("store/too-many-operations")
 		o.replyRefused(from, req, CodeTryAgain, "too many operations are waiting on this node")
 		return
@@ -103,7 +104,7 @@ func (o *operations) joinPending(from client, p, other *pendingOperation) {
 	switch {
 	case p.command.Digest() != other.command.Digest():
 		o.replyRefused(from, p.request, tree.Invalid, "the request id is in use for another operation")
-	case len(other.clients) >= maxClients:
+	case len(other.clients) >= env.Limit(o.env, "store/one-client", maxClients, 1):
 		o.replyRefused(from, p.request, CodeTryAgain, "too many clients wait for this request")
 	default:
 		other.clients = append(other.clients, from)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
 const (
@@ -12,6 +13,9 @@ const (
 	outboxWindowBytes = 256 << 10
 	// maxBusyRetries is how many times Timers.BusyRetry the outbox waits at most.
 	maxBusyRetries = 16
+	// minFrameBytes and mostSmallFrames bound small frames: how small, and how many of a message.
+	minFrameBytes   = 64
+	mostSmallFrames = 16
 )
 
 // outbox is the order stage, sending: it passes frames to the cluster process, a bounded amount at a time,
@@ -43,10 +47,12 @@ func cookieOf(number uint64, index uint32) uint64 { return number<<20 | uint64(i
 func (o *outbox) send(m message) {
 	data := encodeMessage(m)
 	_, bulk := m.(*snapshot)
-	count := max(1, (len(data)+maxFrameBytes-1)/maxFrameBytes)
+	size := max(minFrameBytes, len(data)/mostSmallFrames)
+	size = env.Limit(o.env, "store/small-frames", maxFrameBytes, min(size, maxFrameBytes))
+	count := max(1, (len(data)+size-1)/size)
 	o.lastMessage++
 	for i := range count {
-		piece := data[i*maxFrameBytes : min(len(data), (i+1)*maxFrameBytes)]
+		piece := data[i*size : min(len(data), (i+1)*size)]
 		f := &frame{ringID: o.ring.id, messageNumber: o.lastMessage, pieceIndex: uint32(i),
 			pieceCount: uint32(count),
 			isBulk:     bulk, piece: piece}
@@ -64,7 +70,8 @@ func (o *outbox) send(m message) {
 // sendQueued hands over what the window allows.
 func (o *outbox) sendQueued() {
 	o.busyTimerSet = false
-	for o.inFlightBytes < outboxWindowBytes {
+	window := env.Limit(o.env, "store/small-outbox", outboxWindowBytes, 1)
+	for o.inFlightBytes < window {
 		queue := &o.urgentFrames
 		if len(*queue) == 0 {
 			queue = &o.bulkFrames

@@ -218,7 +218,8 @@ func (n *Node) Multicast(g cpg.Guarantee, payload []byte) error {
 	if len(payload) > MaxMessageBytes {
 		return fmt.Errorf("queueing %d bytes: %w of %d", len(payload), ErrTooLong, MaxMessageBytes)
 	}
-	if n.state != Operational || n.clientQueue.queuedBytes+len(payload)+queueCostBytes > n.cfg.QueueBytes {
+	if n.state != Operational || n.clientQueue.queuedBytes+len(payload)+queueCostBytes > n.cfg.QueueBytes ||
+		env.Buggify(n.env, "totem/busy") {
 		return ErrBusy
 	}
 	n.clientQueue.push(outMessage{guarantee: g, payload: slices.Clone(payload)})

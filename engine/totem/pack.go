@@ -15,6 +15,9 @@ const (
 
 	// queueCostBytes is counted for each queued message in addition to its payload.
 	queueCostBytes = 64
+
+	// smallPacketBytes is the body of a packet that is smaller than it might be.
+	smallPacketBytes = 64
 )
 
 var (

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/totem/wire"
 )
 
@@ -107,7 +108,7 @@ func (n *Node) watchTraffic(t *wire.Token) {
 // window_size packets and one visit max_messages; nodes share the window in proportion to their backlogs.
 // (The paper, section 4, on flow control.)
 func (n *Node) sendAllowance(t *wire.Token) int {
-	window := uint64(n.cfg.Timers.WindowSize)
+	window := uint64(env.Limit(n.env, "totem/narrow-window", n.cfg.Timers.WindowSize, 1))
 	allowed := min(uint64(n.cfg.Timers.MaxMessages), window-min(window, uint64(t.FlowControl)))
 	if total := uint64(t.Backlog) + uint64(n.wantToSend()); total > uint64(n.myBacklog) {
 		share := window * uint64(n.myBacklog) / (total - uint64(n.myBacklog))
@@ -186,7 +187,8 @@ func (n *Node) requestMissing(t *wire.Token) {
 	if n.current.myAru == t.Seq {
 		return
 	}
-	for seq := n.current.myAru + 1; seq <= t.Seq && len(t.RetransmitRequests) < wire.MaxRetransmits; seq++ {
+	most := env.Limit(n.env, "totem/few-retransmits", wire.MaxRetransmits, 1)
+	for seq := n.current.myAru + 1; seq <= t.Seq && len(t.RetransmitRequests) < most; seq++ {
 		if n.current.packetAt(seq) != nil {
 			continue
 		}
@@ -226,7 +228,9 @@ func (n *Node) sendPacket(t *wire.Token, q *outQueue) {
 	pk.McastHeader = wire.McastHeader{Flags: byte(guarantee), Ring: n.current.ring, Seq: t.Seq,
 		Author: n.cfg.Node, Ordinal: t.Ordinal + 1}
 	pk.buf = pk.McastHeader.Append(pk.buf[:0])
-	pk.buf = q.fillPacket(pk.buf, maxBodyBytes(&n.cfg), func(m *outMessage) {
+	room := maxBodyBytes(&n.cfg)
+	room = env.Limit(n.env, "totem/small-packet", room, min(room, smallPacketBytes))
+	pk.buf = q.fillPacket(pk.buf, room, func(m *outMessage) {
 		t.Ordinal++
 		if !n.cfg.Quiet {
 			n.env.Emit(Sent{Node: n.cfg.Node, Ring: n.current.ring.ID, Ordinal: t.Ordinal,

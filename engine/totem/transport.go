@@ -54,6 +54,9 @@ func (n *Node) seal(message []byte) []byte {
 }
 
 func (n *Node) sendTo(to ring.NodeID, message []byte) {
+	if n.loses(message[0]) {
+		return
+	}
 	n.post(to, n.monitor.Via(n.peerIndex(to)), n.seal(message))
 }
 
@@ -61,10 +64,19 @@ func (n *Node) sendTo(to ring.NodeID, message []byte) {
 func (n *Node) sendToSet(set []ring.NodeID, message []byte) {
 	sealed := n.seal(message)
 	for _, id := range set {
-		if id != n.cfg.Node {
+		if id != n.cfg.Node && !n.loses(message[0]) {
 			n.post(id, n.monitor.Via(n.peerIndex(id)), sealed)
 		}
 	}
+}
+
+// lossSites are where a message of a kind is lost on its way to one node, as any message may be.
+var lossSites = map[byte]string{wire.TypeToken: "totem/lost-token", wire.TypeMcast: "totem/lost-packet",
+	wire.TypeJoin: "totem/lost-join", wire.TypeCommit: "totem/lost-commit-token"}
+
+func (n *Node) loses(kind byte) bool {
+	site, has := lossSites[kind]
+	return has && env.Buggify(n.env, site)
 }
 
 func (n *Node) onDatagram(ev env.Received) {

@@ -20,7 +20,7 @@ type Faults struct {
 // StopsProcesses reports whether faults of a kind keep processes from running, or from running in time, and
 // leave the machine on.
 func StopsProcesses(k fault.Kind) bool {
-	return k == fault.Kill || k == fault.Slow || endsWithReset(k)
+	return k == fault.Kill || k == fault.Slow || k == fault.Buggify || endsWithReset(k)
 }
 
 // endsWithReset reports whether the processes that start after a reset of the machine are free of a fault.
@@ -82,10 +82,11 @@ func concernsProcess(one *fault.Fault, process string) bool {
 	return one.Process == "" || one.Process == process
 }
 
-// Killed reports whether a fault ended a process at an instant, or at most before earlier.
+// Killed reports whether a fault ended a process at an instant, or at most before earlier. One that waited
+// in vain for a disk call ended none.
 func (f *Faults) Killed(m env.MachineID, process string, at, before time.Duration) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
-		return a.Fault.Kind == fault.Kill && f.Concerns(&a.Fault, m) && a.Begun[1] > 0 &&
+		return a.Fault.Kind == fault.Kill && f.Concerns(&a.Fault, m) && hasBegun(&a) && !a.WithoutEffect() &&
 			concernsProcess(&a.Fault, process) && a.Begun[0] <= at && at-before <= a.Begun[1]
 	})
 }
@@ -158,6 +159,13 @@ func (f *Faults) anyOnLink(m env.MachineID, at time.Duration, is func(*fault.Fau
 		ends := one.Kind == fault.Link && slices.Contains(one.From, f.Machines[m]) ||
 			one.Kind == fault.Corrupt && f.endsAt(one, m)
 		return ends && f.Acts(&a, at) && is(one)
+	})
+}
+
+// buggified reports whether processes of some machine take rare paths at an instant.
+func (f *Faults) buggified(at time.Duration) bool {
+	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
+		return a.Fault.Kind == fault.Buggify && f.Acts(&a, at)
 	})
 }
 

@@ -57,8 +57,9 @@ type Phase struct {
 	InMajority  []bool       // serving, in a group that has the votes of a majority; false while Unclear
 	Stopped     []ProcessSet // by machine: the watched processes that faults stop
 	Cut         []bool       // by ordered pair of machines, a*len+b: nothing passes from a to b
-	// Unclear means that reachability does not divide the present machines into groups, or that a link of
-	// one loses more than LossMax: no one can derive which machines belong together.
+	// Unclear means that reachability does not divide the present machines into groups, that a link of one
+	// loses more than LossMax, or that one is buggified and may lose any message: no one can derive which
+	// machines belong together.
 	Unclear bool
 }
 
@@ -145,6 +146,7 @@ func (h *Health) connectMachines(p *Phase) {
 	// Members may be without their serving process.
 	reaches, unclear := h.reachableAt(p.From, p.Present, h.model.Relays)
 	lossy := func(f *fault.Fault) bool { return f.Loss+f.Share >= h.model.LossMax }
+	unclear = unclear || h.buggified(p.From)
 	for m := range env.MachineID(n) {
 		unclear = unclear || p.Present[m] && h.anyOnLink(m, p.From, lossy)
 	}

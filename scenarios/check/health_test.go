@@ -52,6 +52,7 @@ func TestHealthOfAMachine(t *testing.T) {
 		{"a link that loses much", fault.Fault{Kind: fault.Link, From: []string{"n3"},
 			Loss: fault.Always / 5},
 			true, false, false, true},
+		{"may lose anything", done(fault.Buggify, ""), false, false, false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := health(applied(10, 20, c.fault))
@@ -131,6 +132,9 @@ func TestFaultsNearAnInstant(t *testing.T) {
 	require.False(t, f.Killed(0, member, seconds(15), seconds(4)))
 	require.False(t, f.Killed(0, server, seconds(15), seconds(5)))
 	require.False(t, f.Killed(1, member, seconds(15), seconds(5)))
+	f.Applied[0].Hits = new(uint64)
+	require.False(t, f.Killed(0, member, seconds(15), seconds(5)), "it waited in vain for a disk call")
+	f.Applied[0].Hits = nil
 	require.True(t, f.StoppedSince(0, member, seconds(23), seconds(3)))
 	require.False(t, f.StoppedSince(0, member, seconds(24), seconds(3)))
 	require.Equal(t, seconds(11), f.PausedFor(0, server, seconds(41), seconds(1)))

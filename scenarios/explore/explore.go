@@ -107,6 +107,7 @@ type explorer struct {
 	roles     []string
 	records   []string // kinds that faults can wait for
 	probes    []string
+	sites     []string // where processes take rare paths on request
 	timers    scenarios.Timers
 	lists     draw.Lists
 	seed      uint64
@@ -165,7 +166,9 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 		severe: isSevere(name)}
 	e.setTimers(subject)
 	e.records, e.probes = scenarios.TriggersOf(subject)
+	e.sites = scenarios.SitesOf(subject)
 	Strategies()[index].change(e)
+	e.addBuggify()
 	e.addCore()
 	if e.severe {
 		changed.Expect.Succeeded = new(fault.PPM) // there may be no time in which anything is served
@@ -278,10 +281,11 @@ func (e *explorer) varyWorkload() {
 
 // drawable are the kinds of faults that strategies draw: those that take no durable data, that hurt, and that
 // a subject must survive whatever it is: not every one checks its packets, or expects a machine that stands
-// still with its watchdog.
+// still with its watchdog. Rare paths on request come in addition, see addBuggify.
 func drawable(kinds []fault.Kind) []fault.Kind {
 	return slices.DeleteFunc(slices.Clone(kinds), func(k fault.Kind) bool {
 		f := fault.Fault{Kind: k}
-		return f.LosesData() || k == fault.PowerOn || k == fault.Corrupt || k == fault.Freeze
+		return f.LosesData() || k == fault.PowerOn || k == fault.Corrupt || k == fault.Freeze ||
+			k == fault.Buggify
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
@@ -166,6 +167,42 @@ func TestTriggered(t *testing.T) {
 	require.NotZero(t, roles[register.RoleWriter])
 	require.Greater(t, atOnce, waiting/4)
 	require.Less(t, atOnce, waiting*3/4)
+}
+
+// TestRarePaths: some runs of every strategy ask for rare paths, at a few of the subject's sites or at all.
+func TestRarePaths(t *testing.T) {
+	s, subject := story(t, " []")
+	named := map[string]int{}
+	runs, all := 0, 0
+	for seed := range uint64(80) {
+		changed, _, err := explore.Apply("swarm", s, subject, seed)
+		require.NoError(t, err)
+		has := false
+		for _, f := range changed.Faults {
+			if f.Kind != fault.Buggify {
+				continue
+			}
+			has = true
+			for _, site := range f.Sites {
+				named[site]++
+			}
+			if f.Sites == nil {
+				all++
+			}
+			require.LessOrEqual(t, f.At+f.For, s.Duration)
+			require.NotEqual(t, []string{fault.All}, f.Machines, "the subject does not survive that")
+		}
+		if has {
+			runs++
+		}
+	}
+	require.InDelta(t, 20, runs, 12)
+	require.NotZero(t, all)
+	require.NotZero(t, named[register.SiteNotAsked])
+	require.NotZero(t, named[env.SiteLocalFull])
+	changed, _, err := explore.Apply("swarm", s, untold{subject}, 1)
+	require.NoError(t, err)
+	require.False(t, slices.ContainsFunc(changed.Faults, func(f fault.Fault) bool { return f.Kind == fault.Buggify }))
 }
 
 // TestBridge: one machine reaches each of the others, which do not reach each other.

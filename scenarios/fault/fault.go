@@ -83,6 +83,9 @@ const (
 	// DiskMisdirect lets some writes of Machines to a File, or to any file, reach another place of the same
 	// file: what is read is right until the machine loses its power.
 	DiskMisdirect Kind = "disk-misdirect"
+	// Buggify makes the processes of Machines take rare paths that they may take at any time, at some of the
+	// Sites which they mark with env.Buggify, or at all of them: a Share of the visits of a site.
+	Buggify Kind = "buggify"
 )
 
 // Kinds lists every kind in the order of the documentation.
@@ -90,7 +93,7 @@ func Kinds() []Kind {
 	return []Kind{Partition, Cut, Link, Flap, Kill, Pause, PowerCut, PowerOn,
 		DiskStall, DiskSlow, DiskFull, DiskError, DiskWipe, DiskRollback, DiskCut, ClockStep, ClockDrift,
 		Slow, Freeze, Clog, Bandwidth, MTU, Corrupt,
-		DiskCorrupt, DiskLatent, DiskLostWrite, DiskMisdirect}
+		DiskCorrupt, DiskLatent, DiskLostWrite, DiskMisdirect, Buggify}
 }
 
 // OneOf returns the spellings of all kinds, for decoders and schemas.
@@ -172,13 +175,20 @@ type Fault struct {
 	BytesPerSecond int64 `yaml:"bytes_per_second,omitempty" json:"bytes_per_second,omitempty"`
 	QueueBytes     int64 `yaml:"queue_bytes,omitempty" json:"queue_bytes,omitempty"` // 0: DefaultQueueBytes
 	MTUBytes       int   `yaml:"mtu_bytes,omitempty" json:"mtu_bytes,omitempty"`
-	Share          PPM   `yaml:"share,omitempty" json:"share,omitempty"` // of the packets
+	Share          PPM   `yaml:"share,omitempty" json:"share,omitempty"` // of the packets, or of the visits
 	Bits           int   `yaml:"bits,omitempty" json:"bits,omitempty"`   // 0: DefaultBits
+
+	// Sites are the sites of a [Buggify]; nil: all.
+	Sites []string `yaml:"sites,omitempty,flow" json:"sites,omitempty"`
 }
 
 // RoleTriggering is the role of the machine that has emitted the record, or reached the probe, which a fault
 // with a Trigger has waited for.
 const RoleTriggering = "triggering"
+
+// DefaultBuggifyShare is the share of the visits of a site that a [Buggify] turns into the rare path, unless
+// it is given.
+const DefaultBuggifyShare = Always / 4
 
 // DefaultBits is how many bits a [DiskCorrupt] flips unless it is given.
 const DefaultBits = 16

@@ -46,6 +46,7 @@ var keysByKind = map[Kind]struct{ must, may []string }{
 	DiskLatent:    {must: []string{"machines"}, may: []string{"file"}},
 	DiskLostWrite: {must: []string{"machines"}, may: []string{"file"}},
 	DiskMisdirect: {must: []string{"machines"}, may: []string{"file"}},
+	Buggify:       {must: []string{"machines"}, may: []string{"sites", "share"}},
 }
 
 // exampleByKey show how the fields that some kind requires are written.
@@ -66,6 +67,7 @@ const (
 	MaxBytesPerSecond = 1 << 40
 	MaxMTUBytes       = 64 << 10
 	MaxBits           = 1 << 20
+	MaxSites          = 100
 )
 
 // MinFollow is the shortest time after which a fault looks again who has its role.
@@ -163,6 +165,7 @@ func (f *Fault) givenKeys() []string {
 	add("mtu_bytes", f.MTUBytes != 0)
 	add("share", f.Share > 0)
 	add("bits", f.Bits != 0)
+	add("sites", len(f.Sites) > 0)
 	return out
 }
 
@@ -210,6 +213,9 @@ func (f *Fault) validateValues() error {
 	case f.Kind == DiskError && !slices.Contains([]string{"read", "write", "sync"}, f.Operation):
 		return &Problem{"operation", fmt.Sprintf("%q is no disk operation: write read, write or sync",
 			f.Operation)}
+	case len(f.Sites) > MaxSites:
+		return &Problem{"sites", fmt.Sprintf("%d are too many; write at most %d, or none for all",
+			len(f.Sites), MaxSites)}
 	case f.DriftPPM > MaxDriftPPM || f.DriftPPM < -MaxDriftPPM:
 		return &Problem{"drift_ppm", fmt.Sprintf("%d is out of range; write -%d to %d", f.DriftPPM,
 			MaxDriftPPM, MaxDriftPPM)}

@@ -28,8 +28,21 @@ var probes = []string{
 	"watchdog/client-late", "watchdog/expired", "watchdog/found-armed",
 }
 
-// haTriggers are the first parts of the names of records and probes that exist only with the HA manager.
-var haTriggers = []string{"fence", "ha", "lock", "resource", "watchdog", "guest", "service", "program"}
+// sites are where the engine takes rare paths on request.
+var sites = []string{
+	"ha/late-round",
+	"store-client/no-answer", "store-client/not-sent",
+	"store/eager-checkpoint", "store/eager-fetch", "store/eager-proposal", "store/few-pending",
+	"store/one-client", "store/propose-out-of-turn", "store/small-backlog", "store/small-batch",
+	"store/small-frames", "store/small-outbox",
+	"totem/busy", "totem/few-retransmits", "totem/lost-commit-token", "totem/lost-join", "totem/lost-packet",
+	"totem/lost-token", "totem/narrow-window", "totem/small-packet",
+}
+
+// haTriggers are the first parts of the names of records, probes and sites that exist only with the HA
+// manager.
+var haTriggers = []string{"fence", "ha", "lock", "store-client", "resource", "watchdog", "guest",
+	"service", "program"}
 
 // Triggers implements scenarios.TriggerJudge.
 func (j judge) Triggers() (records, rare []string) {
@@ -37,10 +50,20 @@ func (j judge) Triggers() (records, rare []string) {
 	if j.subject.spec.HA != nil {
 		return records, rare
 	}
-	ofHA := func(name string) bool {
-		return slices.ContainsFunc(haTriggers, func(part string) bool {
-			return strings.HasPrefix(name, part+"-") || strings.HasPrefix(name, part+"/")
-		})
-	}
 	return slices.DeleteFunc(records, ofHA), slices.DeleteFunc(rare, ofHA)
+}
+
+// Sites implements scenarios.SiteJudge.
+func (j judge) Sites() []string {
+	if j.subject.spec.HA != nil {
+		return sites
+	}
+	return slices.DeleteFunc(slices.Clone(sites), ofHA)
+}
+
+// ofHA reports whether a record, a probe or a site exists only with the HA manager.
+func ofHA(name string) bool {
+	return slices.ContainsFunc(haTriggers, func(part string) bool {
+		return strings.HasPrefix(name, part+"-") || strings.HasPrefix(name, part+"/")
+	})
 }

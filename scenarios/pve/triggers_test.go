@@ -14,8 +14,19 @@ import (
 
 // TestProbesAreThoseOfTheEngine compares the list with the sources: no fault waits for a probe that is missing.
 func TestProbesAreThoseOfTheEngine(t *testing.T) {
-	var found []string
-	call := regexp.MustCompile(`\.Probe\("([^"]+)"\)`)
+	require.Equal(t, namesInEngine(t, `\.Probe\("([^"]+)"\)`), slices.Sorted(slices.Values(probes)))
+}
+
+// TestSitesAreThoseOfTheEngine compares the list with the sources: no fault names a site that is missing.
+func TestSitesAreThoseOfTheEngine(t *testing.T) {
+	found := namesInEngine(t, `(?:env\.(?:Buggify|Limit)\([a-z.]+, |wire\.Type[A-Za-z]+: )"([^"]+)"`)
+	require.Equal(t, found, slices.Sorted(slices.Values(sites)))
+}
+
+// namesInEngine returns what the sources of the engine have in the place of a pattern's group, sorted.
+func namesInEngine(t *testing.T, pattern string) (found []string) {
+	t.Helper()
+	call := regexp.MustCompile(pattern)
 	err := filepath.WalkDir("../../engine", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
@@ -28,7 +39,7 @@ func TestProbesAreThoseOfTheEngine(t *testing.T) {
 	})
 	require.NoError(t, err)
 	slices.Sort(found)
-	require.Equal(t, slices.Compact(found), slices.Sorted(slices.Values(probes)))
+	return slices.Compact(found)
 }
 
 func TestTriggersOfTheHAManagerExistOnlyWithIt(t *testing.T) {

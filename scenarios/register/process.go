@@ -149,7 +149,7 @@ func (p *Process) askAll(number uint64, o *operation) {
 	}
 	data := m.encode()
 	for machine := range o.answeredBy {
-		if !o.answeredBy[machine] {
+		if !o.answeredBy[machine] && !env.Buggify(p.env, SiteNotAsked) {
 			p.env.Send(env.MachineID(machine), 0, data)
 		}
 	}

@@ -127,6 +127,12 @@ func (judge) Triggers() (records, probes []string) {
 	return []string{Stored{}.RecordKind(), scenarios.Power{}.RecordKind()}, nil
 }
 
+// SiteNotAsked is a site at which a replica does not ask another one; it asks again a little later.
+const SiteNotAsked = "register/not-asked"
+
+// Sites implements scenarios.SiteJudge.
+func (judge) Sites() []string { return []string{SiteNotAsked} }
+
 // roles follows who has made a value durable last.
 type roles struct{ scenarios.RoleTable }
 

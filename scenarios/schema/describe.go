@@ -88,7 +88,10 @@ var descriptions = map[string]string{
 	"faults.queue_bytes": "How much waits in front of a line that is too slow; more is dropped. " +
 		"Default 65536.",
 	"faults.mtu_bytes": "The largest packet that passes, IP and UDP headers included.",
-	"faults.share":     "The share of packets in which bits flip.",
+	"faults.share": "The share of packets in which bits flip, or of the visits of a site that take the " +
+		"rare path: 25% by default.",
+	"faults.sites": "Where processes take rare paths, by their names in env.Buggify. " +
+		"Default: all.",
 	"faults.bits":      "How many bits flip. Default 16.",
 	"faults.drift_ppm": "How much faster the clock runs, in millionths; negative is slower.",
 
@@ -153,5 +156,6 @@ var kindDescriptions = map[fault.Kind]string{
 	fault.DiskCorrupt:   "Flips bits of what is durable, once.",
 	fault.DiskLatent:    "Fails reads of one page of a file, until it is written again.",
 	fault.DiskLostWrite: "Loses writes at a power cut that a sync has reported durable.",
+	fault.Buggify:       "Makes processes take rare paths that they may take at any time.",
 	fault.DiskMisdirect: "Puts writes in a wrong place of their file, which shows after a power cut.",
 }

@@ -34,6 +34,8 @@ func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 		return m.countedEffect(func() bool { return m.isOn }, m.CutPower, m.RestorePower), nil
 	case fault.PowerOn:
 		return m.countedEffect(func() bool { return !m.isOn }, m.PressPower, func() {}), nil
+	case fault.Buggify:
+		return buggifyEffect(m, f), nil
 	case fault.DiskStall:
 		return stallEffect(m), nil
 	case fault.DiskSlow:

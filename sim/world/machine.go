@@ -26,6 +26,7 @@ type Machine struct {
 
 	freeze           freeze
 	slowSteps        uint64 // steps that slow faults made longer
+	buggified        []*buggified
 	hardwareWatchdog hardwareWatchdog
 	deviceKeepsOff   bool // an external device keeps the power off
 }

@@ -204,7 +204,7 @@ func (p *Proc) Local(to string, payload []byte) error {
 	if len(payload) > env.MaxLocalBytes {
 		panic(fmt.Sprintf("env: %s sends a local message of %d bytes", p.spec.Name, len(payload)))
 	}
-	if target.inbox.queueLength(target.inbox.localQueue(p)) >= maxLocal {
+	if target.inbox.queueLength(target.inbox.localQueue(p)) >= maxLocal || p.Buggify(env.SiteLocalFull) {
 		return env.ErrLocalFull
 	}
 	w := p.world()

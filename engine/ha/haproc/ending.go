@@ -8,6 +8,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
+// lateRoundSeconds is how much later a late round begins, on the HA manager's clock.
+const lateRoundSeconds = 7
+
 // errRoundsEnded is the reason with which a process ends that must be started again.
 var errRoundsEnded = errors.New("shutdown request carried out")
 
@@ -36,6 +39,9 @@ func (c *core) runRounds(t *env.Task, shutdown func(), round func() ha.Round) {
 		if !ordered && c.endOrder != nil {
 			ordered = true
 			shutdown()
+		}
+		if env.Buggify(c.env, "ha/late-round") {
+			t.Sleep(c.scaledSeconds(lateRoundSeconds))
 		}
 		r := round()
 		if r.Exit {

@@ -111,6 +111,9 @@ func (c *Client) doWithin(t *env.Task, req store.Request, timeout time.Duration)
 	}
 	c.lastNumber++
 	req.ID = c.idPrefix + strconv.FormatUint(c.lastNumber, 10)
+	if env.Buggify(c.env, "store-client/not-sent") {
+		return nil, fmt.Errorf("%w: not sent", ErrUnavailable)
+	}
 	if err := c.env.Local(store.Process, req.EncodeCompact()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -123,6 +126,9 @@ func (c *Client) doWithin(t *env.Task, req store.Request, timeout time.Duration)
 		if left <= 0 || !t.Wait(&w.answered, left) && w.answer == nil {
 			return nil, fmt.Errorf("%w: no answer of the store within %v", ErrUnknown, timeout)
 		}
+	}
+	if env.Buggify(c.env, "store-client/no-answer") {
+		return nil, fmt.Errorf("%w: the answer of the store was lost", ErrUnknown)
 	}
 	return w.answer, responseError(w.answer)
 }

@@ -55,6 +55,9 @@ type Options struct {
 	Limits         tree.Limits
 	// PageBytes is the size of the pages of a new database; SQLite's default unless set.
 	PageBytes int
+	// CheckpointPages is the length of the write-ahead log that leads to a checkpoint;
+	// [sqlitevfs.DefaultCheckpointPages] unless set.
+	CheckpointPages int
 }
 
 // DB is an open database; it implements [state.Backend].
@@ -94,7 +97,8 @@ var sqls = [stmtCount]string{
 // Open opens or creates a store's database and loads the replica. It fails with a disk error or
 // with ErrUnusable; then the files are as they were, but for SQLite's own recovery.
 func Open(o Options) (*DB, *state.Replica, error) {
-	db, err := sqlitevfs.Open(o.Disk, o.Name, o.PageBytes)
+	db, err := sqlitevfs.Open(o.Disk, o.Name, sqlitevfs.Options{PageBytes: o.PageBytes,
+		CheckpointPages: o.CheckpointPages})
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening the store: %w", markDamage(err))
 	}

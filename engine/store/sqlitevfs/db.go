@@ -16,18 +16,32 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// checkpointPages is the length of the write-ahead log at which its pages are copied into the
+// DefaultCheckpointPages is the length of the write-ahead log at which its pages are copied into the
 // database file: short, because every opening reads the whole log.
-const checkpointPages = 256
+const DefaultCheckpointPages = 256
+
+// Options are what a database is opened with. The zero value is a usual one.
+type Options struct {
+	// PageBytes is the size of the pages of a file that is created, a power of two from 512 to 65536; 0 is
+	// SQLite's default.
+	PageBytes int
+	// CheckpointPages is the length of the write-ahead log at which its pages are copied into the database
+	// file; 0 is DefaultCheckpointPages.
+	CheckpointPages int
+}
 
 // settings returns what makes a database that one connection owns and that loses nothing it has committed.
 // locking_mode comes first: only an exclusively held database can have a write-ahead log without
 // shared memory.
-func settings(pageBytes int) string {
+func (o *Options) settings() string {
+	pages := o.CheckpointPages
+	if pages == 0 {
+		pages = DefaultCheckpointPages
+	}
 	text := fmt.Sprintf("PRAGMA locking_mode=exclusive; PRAGMA journal_mode=wal; "+
-		"PRAGMA synchronous=full; PRAGMA wal_autocheckpoint=%d; PRAGMA temp_store=memory", checkpointPages)
-	if pageBytes != 0 {
-		text = fmt.Sprintf("PRAGMA page_size=%d; ", pageBytes) + text
+		"PRAGMA synchronous=full; PRAGMA wal_autocheckpoint=%d; PRAGMA temp_store=memory", pages)
+	if o.PageBytes != 0 {
+		text = fmt.Sprintf("PRAGMA page_size=%d; ", o.PageBytes) + text
 	}
 	return text
 }
@@ -53,15 +67,14 @@ func (e *registration) String() string {
 }
 
 // Open opens a database file, creating it if it is missing. The name may hold letters, digits and
-// any of "/._-". A file that is created has pages of pageBytes, a power of two from 512 to 65536, or of
-// SQLite's default size if that is 0.
-func Open(disk env.Disk, name string, pageBytes int) (*DB, error) {
+// any of "/._-".
+func Open(disk env.Disk, name string, options Options) (*DB, error) {
 	if strings.IndexFunc(name, isForbidden) >= 0 || name == "" {
 		return nil, fmt.Errorf("opening database %q: use letters, digits and /._- only", name)
 	}
 	db := &DB{session: &session{disk: disk}, registration: &registration{}}
 	vfs.Register(db.registration.String(), fileSystem{weak.Make(db.session)})
-	if err := db.openConnection(name, pageBytes); err != nil {
+	if err := db.openConnection(name, &options); err != nil {
 		db.Release()
 		return nil, err
 	}
@@ -73,7 +86,7 @@ func isForbidden(r rune) bool {
 		strings.ContainsRune("/._-", r))
 }
 
-func (db *DB) openConnection(name string, pageBytes int) error {
+func (db *DB) openConnection(name string, options *Options) error {
 	err := db.Run(func(*sqlite3.Conn) (err error) {
 		db.conn, err = sqlite3.OpenFlags("file:"+name+"?vfs="+db.registration.String(),
 			sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
@@ -84,7 +97,7 @@ func (db *DB) openConnection(name string, pageBytes int) error {
 	}
 	db.cleanup = runtime.AddCleanup(db, sqliteMemory.free,
 		sqliteMemory{db.session.memoryOwner, db.registration})
-	return db.Run(func(c *sqlite3.Conn) error { return c.Exec(settings(pageBytes)) })
+	return db.Run(func(c *sqlite3.Conn) error { return c.Exec(options.settings()) })
 }
 
 // sqliteMemory is what a connection holds that the garbage collector does not see. It must not lead

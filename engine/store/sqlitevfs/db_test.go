@@ -31,7 +31,7 @@ func exec(db *DB, sql string) error {
 }
 
 func TestSettings(t *testing.T) {
-	db, err := Open(faultdisk.New(), "d/x.db", 0)
+	db, err := Open(faultdisk.New(), "d/x.db", Options{})
 	require.NoError(t, err)
 	defer db.Release()
 	for pragma, want := range map[string]string{"journal_mode": "wal", "locking_mode": "exclusive",
@@ -48,7 +48,7 @@ func TestSettings(t *testing.T) {
 
 func TestNamesThatDoNotFitAreRefused(t *testing.T) {
 	for _, name := range []string{"", "a b", "a?vfs=os", "a%41", "x#y"} {
-		_, err := Open(faultdisk.New(), name, 0)
+		_, err := Open(faultdisk.New(), name, Options{})
 		require.Error(t, err, name)
 	}
 }
@@ -82,7 +82,7 @@ func abandon(t *testing.T, disk *faultdisk.Disk, how, i int) (name string) {
 	if how == 2 {
 		left = 1 + i%40 // somewhere in opening or writing
 	}
-	db, err := Open(disk, "d/x.db", 0)
+	db, err := Open(disk, "d/x.db", Options{})
 	require.NoError(t, err)
 	name = db.registration.String()
 	require.NoError(t, exec(db, createSQL))
@@ -128,7 +128,7 @@ func TestAbandonedDatabasesReleaseEverything(t *testing.T) {
 // A released database does not touch the disk, and a killed process's handles change nothing.
 func TestReleaseWithinADiskCall(t *testing.T) {
 	disk := faultdisk.New()
-	db, err := Open(disk, "x.db", 0)
+	db, err := Open(disk, "x.db", Options{})
 	require.NoError(t, err)
 	require.NoError(t, exec(db, createSQL))
 	disk.Before = func(op, _ string) error {
@@ -147,7 +147,7 @@ func TestDiskErrorsComeThrough(t *testing.T) {
 	for _, cause := range []error{env.ErrIO, env.ErrNoSpace} {
 		for _, op := range []string{"write", "sync"} {
 			disk := faultdisk.New()
-			db, err := Open(disk, "x.db", 0)
+			db, err := Open(disk, "x.db", Options{})
 			require.NoError(t, err)
 			require.NoError(t, exec(db, createSQL))
 			disk.Before = func(o, _ string) error {
@@ -163,7 +163,7 @@ func TestDiskErrorsComeThrough(t *testing.T) {
 			}
 			disk.Before = nil
 			db.Release()
-			db, err = Open(disk, "x.db", 0)
+			db, err = Open(disk, "x.db", Options{})
 			require.NoError(t, err)
 			require.NoError(t, exec(db, fmt.Sprintf(insertSQL, 2, 10)))
 			db.Release()
@@ -175,7 +175,7 @@ func TestDiskErrorsComeThrough(t *testing.T) {
 func TestAFailedCheckpointIsAnError(t *testing.T) {
 	for _, op := range []string{"write", "sync"} {
 		disk := faultdisk.New()
-		db, err := Open(disk, "d/x.db", 0)
+		db, err := Open(disk, "d/x.db", Options{})
 		require.NoError(t, err)
 		require.NoError(t, exec(db, createSQL+"; PRAGMA wal_autocheckpoint=20"))
 		disk.Before = func(o, name string) error {
@@ -232,7 +232,7 @@ func commitUntil(disk *faultdisk.Disk, n, commits int) (done int, finished bool)
 		}
 		return nil
 	}
-	db, err := Open(disk, "d/x.db", 0)
+	db, err := Open(disk, "d/x.db", Options{})
 	if err != nil {
 		panic(err)
 	}
@@ -251,7 +251,7 @@ func commitUntil(disk *faultdisk.Disk, n, commits int) (done int, finished bool)
 
 func checkCommits(t *testing.T, disk *faultdisk.Disk, done, at int) {
 	disk.Before = nil
-	db, err := Open(disk, "d/x.db", 0)
+	db, err := Open(disk, "d/x.db", Options{})
 	require.NoError(t, err, "cut before call %d", at)
 	defer db.Release()
 	require.NoError(t, exec(db, createSQL))
@@ -274,7 +274,7 @@ func checkCommits(t *testing.T, disk *faultdisk.Disk, done, at int) {
 func TestPagesOfANewDatabase(t *testing.T) {
 	disk := faultdisk.New()
 	for i, ask := range []int{512, 1024, 0} {
-		db, err := Open(disk, "d/x.db", ask)
+		db, err := Open(disk, "d/x.db", Options{PageBytes: ask})
 		require.NoError(t, err)
 		require.NoError(t, db.Run(func(c *sqlite3.Conn) error {
 			s, _, err := c.Prepare("PRAGMA page_size")

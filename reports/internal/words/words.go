@@ -274,7 +274,9 @@ func faultNumbers(f *fault.Fault) string {
 	add(f.Times > 0, Decimal(f.Times)+" times as long")
 	add(f.BytesPerSecond > 0, Decimal(f.BytesPerSecond)+" bytes/s")
 	add(f.MTUBytes > 0, "at most "+Decimal(int64(f.MTUBytes))+" bytes")
-	add(f.Share > 0, "bits flip in "+f.Share.String())
+	add(f.Share > 0 && f.Kind == fault.Corrupt, "bits flip in "+f.Share.String())
+	add(f.Share > 0 && f.Kind == fault.Buggify, f.Share.String()+" of visits")
+	add(len(f.Sites) > 0, "at "+strings.Join(f.Sites, ", "))
 	add(f.Bits > 0, Decimal(int64(f.Bits))+" bits")
 	when := "at disk call "
 	if f.AfterCall {

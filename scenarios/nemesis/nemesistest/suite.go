@@ -77,6 +77,7 @@ func examples() []example {
 		{fault.Fault{Kind: fault.DiskLatent, Machines: one}, false, true},
 		{fault.Fault{Kind: fault.DiskLostWrite, Machines: one}, false, false},
 		{fault.Fault{Kind: fault.DiskMisdirect, Machines: one}, false, false},
+		{fault.Fault{Kind: fault.Buggify, Machines: one, Share: fault.Always}, false, false},
 	}
 }
 
