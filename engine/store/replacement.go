@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
@@ -90,7 +91,7 @@ type replacementDecision struct{ *epoch }
 
 // onRequest takes an operator's request for a replacement that was ordered before the decision.
 func (e replacementDecision) onRequest(cmd *state.Command) {
-	if len(e.replacements) >= maxReplacements {
+	if len(e.replacements) >= env.Limit(e.env, "store/few-replacements", maxReplacements, 1) {
 		e.env.Probe("store/too-many-replacements")
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
@@ -41,7 +42,7 @@ func (w *watches) addWatch(from client, req *Request) {
 		w.wakeOne(from, req, true)
 		return
 	}
-	if len(w.waitingWatches) >= maxWatches {
+	if len(w.waitingWatches) >= env.Limit(w.env, "store/few-watches", maxWatches, 1) {
 		w.env.Probe("store/too-many-watches")
 		w.replyRefused(from, req, CodeTryAgain, "too many watches are waiting on this node")
 		return

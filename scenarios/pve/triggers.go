@@ -33,6 +33,7 @@ var sites = []string{
 	"ha/late-round",
 	"store-client/no-answer", "store-client/not-sent",
 	"store/eager-checkpoint", "store/eager-fetch", "store/eager-proposal", "store/few-pending",
+	"store/few-replacements", "store/few-watches",
 	"store/one-client", "store/propose-out-of-turn", "store/small-backlog", "store/small-batch",
 	"store/small-frames", "store/small-outbox",
 	"totem/busy", "totem/few-retransmits", "totem/lost-commit-token", "totem/lost-join", "totem/lost-packet",
