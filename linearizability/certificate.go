@@ -359,13 +359,16 @@ func (c *certificate) fromDroppedBranch(op *history.Operation) bool {
 	if c.witness == nil || c.witness.node(op.Node) == nil {
 		return false
 	}
-	return slices.ContainsFunc(c.witness.node(op.Node).dropped, func(e *history.WitnessEntry) bool {
+	dropped := c.witness.node(op.Node).dropped
+	return slices.ContainsFunc(dropped, func(e *history.WitnessEntry) bool {
 		if e.Rev > op.Rev {
 			return false
 		}
 		if e.Rev == op.Mod {
-			return models.CleanPath(e.Key) == models.CleanPath(op.Key) &&
-				(len(e.Value) == 0 || models.SameValue(e.Value, op.Output))
+			return hasWritten(e, op) || c.hasRenamed(e, op, dropped)
+		}
+		if op.Mod == 0 && hasRemoved(e, op.Key) {
+			return true
 		}
 		// The branch may begin here: what it did not change is as in the log before.
 		if changed, _ := c.lastChange(op.Key, e.Rev-1); changed != op.Mod {
@@ -373,6 +376,35 @@ func (c *certificate) fromDroppedBranch(op *history.Operation) bool {
 		}
 		by := c.lastWrite(op.Key, e.Rev-1)
 		return by < 0 || models.SameValue(c.ops[by].Input, op.Output)
+	})
+}
+
+// hasWritten reports whether an entry of a log wrote what a read returned.
+func hasWritten(e *history.WitnessEntry, op *history.Operation) bool {
+	return e.F != models.FRename && models.CleanPath(e.Key) == models.CleanPath(op.Key) &&
+		(len(e.Value) == 0 || models.SameValue(e.Value, op.Output))
+}
+
+// hasRemoved reports whether an entry of a log left nothing under a key.
+func hasRemoved(e *history.WitnessEntry, key string) bool {
+	return (e.F == models.FDelete || e.F == models.FRename) && models.CleanPath(e.Key) == models.CleanPath(key)
+}
+
+// hasRenamed reports whether an entry of a dropped branch brought what a read returned from another key, where
+// the branch or the log before it had written it. The branch begins at one of the dropped entries.
+func (c *certificate) hasRenamed(e *history.WitnessEntry, op *history.Operation,
+	dropped []*history.WitnessEntry) bool {
+	if e.F != models.FRename || models.CleanPath(e.To) != models.CleanPath(op.Key) {
+		return false
+	}
+	source := *op
+	source.Key = e.Key
+	return slices.ContainsFunc(dropped, func(d *history.WitnessEntry) bool {
+		if d.Rev > e.Rev {
+			return false
+		}
+		by := c.lastWrite(e.Key, d.Rev-1)
+		return by < 0 || models.SameValue(c.ops[by].Input, op.Output) || hasWritten(d, &source)
 	})
 }
 

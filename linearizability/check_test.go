@@ -138,6 +138,44 @@ func TestADroppedBranchShowsWhatWasRenamed(t *testing.T) {
 	require.Equal(t, lin.WrongAnswer, check("y").Violations[0].Kind)
 }
 
+// TestADroppedBranchRenamesAndRemoves: a local read of a branch that lost shows what the branch itself brought
+// from another key, and misses what it took away. The same requests are in the branch that won, later.
+func TestADroppedBranchRenamesAndRemoves(t *testing.T) {
+	entry := func(node string, rev, epoch uint64, f, key, to string) history.WitnessEntry {
+		return history.WitnessEntry{Node: node, Rev: rev, Epoch: epoch, ID: f + key, F: f, Key: key, To: to}
+	}
+	log := []history.WitnessEntry{entry("n1", 1, 1, "write", "a", ""), entry("n2", 1, 1, "write", "a", ""),
+		entry("n1", 2, 1, "rename", "a", "c"), entry("n1", 3, 1, "delete", "b", ""),
+		{Kind: history.WitnessInstall, Node: "n1", Rev: 1, Keep: 1, Epoch: 2}}
+	for _, node := range []string{"n1", "n2"} {
+		log = append(log, entry(node, 2, 2, "write", "b", ""), entry(node, 3, 2, "rename", "a", "c"))
+	}
+	check := func(key, output string, mod uint64) lin.Validity {
+		w, err := lin.NewWitness(log)
+		require.NoError(t, err)
+		read := history.Operation{Index: 3, Process: 3, F: "read_local", Key: key, Node: "n1", Call: 50,
+			Return: 60, Outcome: history.OK, Rev: 3, Mod: mod}
+		if output != "" {
+			read.Output = quote(output)
+		}
+		unknown := history.Operation{Index: 2, Process: 2, F: "rename", Key: "a", Input: quote("c"),
+			ID: "renamea", Call: 20, Return: history.Never, Outcome: history.Info}
+		first := write(0, "x", 1, 0, 10)
+		first.ID = "writea"
+		other := history.Operation{Index: 1, Process: 1, F: "write", Key: "b", Input: quote("other"),
+			ID: "writeb", Call: 15, Return: 80, Outcome: history.OK, Rev: 2, Mod: 2}
+		report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Witness: w,
+			Ops: []history.Operation{first, other, unknown, read}})
+		require.NoError(t, err)
+		return report.Validity
+	}
+	require.Equal(t, lin.Valid, check("c", "x", 2))
+	require.Equal(t, lin.Invalid, check("c", "y", 2), "no one wrote that")
+	require.Equal(t, lin.Invalid, check("d", "x", 2), "nothing was renamed to that")
+	require.Equal(t, lin.Valid, check("b", "", 0))
+	require.Equal(t, lin.Valid, check("a", "", 0))
+}
+
 func quote(s string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", s)) }
 
 func write(index int64, id string, rev uint64, call, ret int64) history.Operation {
