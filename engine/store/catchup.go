@@ -16,9 +16,11 @@ import (
 // have it, and serves it to others.
 type catchUp struct {
 	*shared
-	acks       *acknowledgements
-	reassembly *reassembly
+	acks *acknowledgements
 
+	// pieces puts snapshots together. Those of all other messages are kept apart: every member of the ring
+	// must complete the same ones at the same positions, whether or not it fetches.
+	pieces        reassembly
 	fetching      bool
 	fetchTries    int
 	backlog       []orderedRequest // since backlogFrom, while fetching
@@ -37,6 +39,7 @@ type fetchRequest struct {
 func (c *catchUp) reset() {
 	c.fetching, c.fetchTries, c.backlog, c.backlogBytes, c.backlogFrom, c.fetchRequests = false, 0, nil, 0, 0,
 		nil
+	c.pieces.dropAll()
 }
 
 // startFetch asks for the state of the epoch whose decision is at a position in the order.
@@ -49,6 +52,7 @@ func (c *catchUp) startFetch(at uint64) {
 func (c *catchUp) endFetch() []orderedRequest {
 	backlog := c.backlog
 	c.fetching, c.backlog, c.backlogBytes = false, nil, 0
+	c.pieces.dropAll()
 	c.env.StopTimer(timerFetch)
 	return backlog
 }
@@ -63,7 +67,7 @@ func (c *catchUp) deferOrdered(o orderedRequest) {
 	}
 	c.env.Probe("store/backlog-overflow")
 	c.backlog, c.backlogBytes, c.backlogFrom = nil, 0, o.position
-	c.reassembly.dropAll()
+	c.pieces.dropAll()
 	c.sendFetch()
 }
 

@@ -51,7 +51,8 @@ type testNode struct {
 	hello    bool
 	reforms  int
 	leaves   int
-	busy     bool // refuse multicasts
+	busy     bool            // refuse multicasts
+	rare     map[string]bool // sites that take their rare paths
 	answers  map[env.OpID]*Response
 	draws    uint64
 	wiped    bool
@@ -339,13 +340,14 @@ func (n *testNode) Complete(op env.OpID, output []byte) {
 		n.c.onAnswer(n, op, r)
 	}
 }
-func (n *testNode) Disk() env.Disk       { return n.disk }
-func (n *testNode) Rand(string) env.Rand { return n }
-func (n *testNode) Uint64() uint64       { panic("not used") }
-func (n *testNode) Log() *slog.Logger    { return slog.New(&lineHandler{n: n}) }
-func (n *testNode) Probe(id string)      { n.c.probes[id]++ }
-func (n *testNode) Exit(reason error)    { panic(fmt.Sprintf("store exits: %v", reason)) }
-func (n *testNode) Emit(r env.Record)    { n.c.emit(n, r) }
+func (n *testNode) Disk() env.Disk        { return n.disk }
+func (n *testNode) Rand(string) env.Rand  { return n }
+func (n *testNode) Uint64() uint64        { panic("not used") }
+func (n *testNode) Log() *slog.Logger     { return slog.New(&lineHandler{n: n}) }
+func (n *testNode) Probe(id string)       { n.c.probes[id]++ }
+func (n *testNode) Buggify(s string) bool { return n.rare[s] }
+func (n *testNode) Exit(reason error)     { panic(fmt.Sprintf("store exits: %v", reason)) }
+func (n *testNode) Emit(r env.Record)     { n.c.emit(n, r) }
 func (n *testNode) Fill(p []byte) {
 	n.draws++
 	copy(p, fmt.Sprintf("%03d-%03d-%08x", n.id, n.draws, n.boot))

@@ -63,7 +63,7 @@ func (s *Store) connect(e env.Env, proposed *state.Config) {
 	s.leaving = orderlyLeave{shared: all, ops: &s.ops, applier: &s.applier}
 	s.intake = intake{shared: all, ops: &s.ops, watches: &s.watches, leaving: &s.leaving, status: s.status}
 	s.acks = acknowledgements{shared: all, ops: &s.ops}
-	s.catchUp = catchUp{shared: all, acks: &s.acks, reassembly: &s.reassembly}
+	s.catchUp = catchUp{shared: all, acks: &s.acks}
 	s.epoch = epoch{shared: all, catchUp: &s.catchUp, proposedConfig: proposed}
 	s.applier = applier{shared: all, epoch: &s.epoch, catchUp: &s.catchUp, ops: &s.ops, acks: &s.acks,
 		watches: &s.watches}

@@ -36,10 +36,14 @@ func (r *receiver) onDeliver(d *cpg.Deliver) {
 		r.outbox.onDelivered(cookieOf(f.messageNumber, f.pieceIndex))
 		defer r.outbox.sendQueued()
 	}
-	if f.isBulk && !r.catchUp.fetching {
-		return
+	pieces := r.reassembly
+	if f.isBulk {
+		if !r.catchUp.fetching {
+			return
+		}
+		pieces = &r.catchUp.pieces
 	}
-	whole := r.reassembly.addFrame(d.From, &f)
+	whole := pieces.addFrame(d.From, &f)
 	if whole == nil {
 		return
 	}

@@ -104,6 +104,44 @@ func TestBacklogOverflow(t *testing.T) {
 	require.Equal(t, n1.store.disk.replica.Mark(), n3.store.disk.replica.Mark())
 }
 
+// TestOverflowKeepsPieces: a message of which some pieces came before the backlog was dropped, and the others
+// after the state arrived, is complete. All members must complete the same messages.
+func TestOverflowKeepsPieces(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	c.formAll(1, 2)
+	c.node(1).mustWrite("f", "x")
+	r := c.form(1, 2, 3)
+	n1, n2, n3 := c.node(1), c.node(2), c.node(3)
+	for _, n := range c.nodes {
+		n.enter(r, nil)
+	}
+	for n1.deliver() || n2.deliver() || n3.deliver() {
+	}
+	require.True(t, n3.store.catchUp.fetching)
+	delete(n1.timers, timerServe) // the answer is lost
+	n2.rare = map[string]bool{"store/small-outbox": true, "store/small-frames": true}
+	n2.invoke(Request{Op: "write", Path: "large", Data: make([]byte, 600)})
+	for range 3 {
+		n2.deliver() // and with that send one more piece
+	}
+	n3.rare = map[string]bool{"store/small-backlog": true}
+	n1.invoke(Request{Op: "write", Path: "small", Data: []byte("y")})
+	for n1.deliver() || n3.deliver() {
+	}
+	require.Positive(t, c.probes["store/backlog-overflow"])
+	require.True(t, n3.store.catchUp.fetching)
+	n3.rare = nil
+	for n3.store.catchUp.fetching && (n1.deliver() || n3.deliver() || n1.fire(5*time.Millisecond) ||
+		n3.fire(3*time.Second)) { // another member than n2 is asked
+	}
+	require.False(t, n3.store.catchUp.fetching, "the state arrived while the message was under way")
+	require.Nil(t, n1.store.disk.replica.Tree.Get("large"))
+	c.pass(5 * time.Second)
+	require.NotNil(t, n1.store.disk.replica.Tree.Get("large"))
+	require.Equal(t, n1.store.disk.replica.Mark(), n3.store.disk.replica.Mark())
+}
+
 // The source goes silent after the decision: another member is asked.
 func TestFetchFromAnother(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()

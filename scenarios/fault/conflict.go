@@ -52,8 +52,15 @@ func Conflict(a, b *Fault, machines []string, duration time.Duration) string {
 		return ""
 	case a.Kind == DiskError && a.Operation != b.Operation:
 		return ""
+	case a.Kind == Buggify && a.Sites != nil && b.Sites != nil && !shareOne(a.Sites, b.Sites):
+		return ""
 	}
 	return fmt.Sprintf("one %s on %s is not over", a.Kind, where)
+}
+
+// shareOne reports whether two lists have a name in common.
+func shareOne(a, b []string) bool {
+	return slices.ContainsFunc(a, func(name string) bool { return slices.Contains(b, name) })
 }
 
 // Targets returns the machines that a fault of machines may hit.
