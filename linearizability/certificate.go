@@ -387,11 +387,12 @@ func hasWritten(e *history.WitnessEntry, op *history.Operation) bool {
 
 // hasRemoved reports whether an entry of a log left nothing under a key.
 func hasRemoved(e *history.WitnessEntry, key string) bool {
-	return (e.F == models.FDelete || e.F == models.FRename) && models.CleanPath(e.Key) == models.CleanPath(key)
+	return (e.F == models.FDelete || e.F == models.FRename) &&
+		models.CleanPath(e.Key) == models.CleanPath(key)
 }
 
-// hasRenamed reports whether an entry of a dropped branch brought what a read returned from another key, where
-// the branch or the log before it had written it. The branch begins at one of the dropped entries.
+// hasRenamed reports whether an entry of a dropped branch brought what a read returned from another key,
+// where the branch or the log before it had written it. The branch begins at one of the dropped entries.
 func (c *certificate) hasRenamed(e *history.WitnessEntry, op *history.Operation,
 	dropped []*history.WitnessEntry) bool {
 	if e.F != models.FRename || models.CleanPath(e.To) != models.CleanPath(op.Key) {
