@@ -63,6 +63,10 @@ func (n *Node) onToken() error {
 	}
 	n.stats.Tokens++
 	n.myTokenSeq = t.TokenSeq
+	if n.state == Recovery && env.Buggify(n.env, "totem/broken-recovery") {
+		n.gather(reasonRecoveryLost)
+		return nil
+	}
 	n.watchTraffic(t)
 	n.safeSeq = max(n.safeSeq, min(t.Aru, n.lastForwardedAru))
 	if n.state == Recovery {

@@ -30,14 +30,14 @@ var probes = []string{
 
 // sites are where the engine takes rare paths on request.
 var sites = []string{
-	"ha/late-round",
+	"ha/late-command", "ha/late-result", "ha/late-round",
 	"store-client/no-answer", "store-client/not-sent",
 	"store/eager-checkpoint", "store/eager-fetch", "store/eager-proposal", "store/few-pending",
 	"store/few-replacements", "store/few-watches",
 	"store/one-client", "store/propose-out-of-turn", "store/small-backlog", "store/small-batch",
 	"store/small-frames", "store/small-outbox",
-	"totem/busy", "totem/few-retransmits", "totem/lost-commit-token", "totem/lost-join", "totem/lost-packet",
-	"totem/lost-token", "totem/narrow-window", "totem/small-packet",
+	"totem/broken-recovery", "totem/busy", "totem/few-retransmits", "totem/lost-commit-token",
+	"totem/lost-join", "totem/lost-packet", "totem/lost-token", "totem/narrow-window", "totem/small-packet",
 }
 
 // haTriggers are the first parts of the names of records, probes and sites that exist only with the HA

@@ -19,7 +19,7 @@ func TestProbesAreThoseOfTheEngine(t *testing.T) {
 
 // TestSitesAreThoseOfTheEngine compares the list with the sources: no fault names a site that is missing.
 func TestSitesAreThoseOfTheEngine(t *testing.T) {
-	found := namesInEngine(t, `(?:env\.(?:Buggify|Limit)\([a-z.]+, |wire\.Type[A-Za-z]+: )"([^"]+)"`)
+	found := namesInEngine(t, `(?:env\.(?:Buggify|Limit)\([a-z.]+, |sleepAt\(t, |wire\.Type[A-Za-z]+: )"([^"]+)"`)
 	require.Equal(t, found, slices.Sorted(slices.Values(sites)))
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
-// lateRoundSeconds is how much later a late round begins, on the HA manager's clock.
-const lateRoundSeconds = 7
+// lateSeconds is how much later a round, a command or a result comes that is late, on the HA manager's clock.
+const lateSeconds = 7
 
 // errRoundsEnded is the reason with which a process ends that must be started again.
 var errRoundsEnded = errors.New("shutdown request carried out")
@@ -30,6 +30,13 @@ func (c *core) takeOrder(payload []byte) {
 	c.endOrder.Stay = c.endOrder.Stay || order.Stay
 }
 
+// sleepAt waits where a site takes its rare path.
+func (c *core) sleepAt(t *env.Task, site string) {
+	if env.Buggify(c.env, site) {
+		t.Sleep(c.scaledSeconds(lateSeconds))
+	}
+}
+
 // runRounds makes rounds until one of them is the last. The pause after a round counts from the
 // beginning of that round. It ends early when an order arrives, or when a fencing was confirmed or has
 // failed. Before the round that follows an order, runRounds calls shutdown, once.
@@ -40,9 +47,7 @@ func (c *core) runRounds(t *env.Task, shutdown func(), round func() ha.Round) {
 			ordered = true
 			shutdown()
 		}
-		if env.Buggify(c.env, "ha/late-round") {
-			t.Sleep(c.scaledSeconds(lateRoundSeconds))
-		}
+		c.sleepAt(t, "ha/late-round")
 		r := round()
 		if r.Exit {
 			c.exitProcess(r.Unfinished)

@@ -128,6 +128,7 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	core.env.Emit(CommandBegun{UID: cmd.UID, SID: cmd.SID, State: cmd.State, Target: cmd.Target})
 	core.tasks.Go(func(t *env.Task) {
 		w := newStoreEnv(core, t)
+		core.sleepAt(t, "ha/late-command")
 		lookup := func(string) lrm.Resource {
 			r := &managedResource{env: w, driver: x.process.driver, command: cmd, modeOf: x.process.lrm}
 			return lockedGuestCheck{r, w, x.process.driver}
@@ -138,6 +139,7 @@ func (x *executor) Start(cmd lrm.Command) bool {
 		} else {
 			wk.exitCode = lrm.RunCommand(w, lookup, cmd)
 		}
+		core.sleepAt(t, "ha/late-result")
 		wk.isDone = true
 		core.env.Emit(CommandDone{UID: cmd.UID, SID: cmd.SID, State: cmd.State, ExitCode: wk.exitCode})
 		x.finished.Raise()
