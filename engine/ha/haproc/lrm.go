@@ -133,10 +133,14 @@ func (x *executor) Start(cmd lrm.Command) bool {
 			r := &managedResource{env: w, driver: x.process.driver, command: cmd, modeOf: x.process.lrm}
 			return lockedGuestCheck{r, w, x.process.driver}
 		}
-		if w.movedBefore(cmd) {
+		switch moved, err := w.movedBefore(cmd); {
+		case err != nil:
+			w.Log(ha.LevelWarning, fmt.Sprintf("asking whether service %s was moved: %v", cmd.SID, err))
+			wk.exitCode = ha.ExitTryAgain
+		case moved:
 			core.env.Probe("ha/move-had-been-done")
 			wk.exitCode = ha.ExitSuccess
-		} else {
+		default:
 			wk.exitCode = lrm.RunCommand(w, lookup, cmd)
 		}
 		core.sleepAt(t, "ha/late-result")
@@ -150,17 +154,20 @@ func (x *executor) Start(cmd lrm.Command) bool {
 // movedBefore reports whether a move was already completed by an earlier incarnation of this node that
 // ended before it could report the result: the configuration is on the target, and this node wrote it.
 // Otherwise the answer would be that the service is on the wrong node, which an administrator must
-// resolve.
-func (w *storeEnv) movedBefore(cmd lrm.Command) bool {
+// resolve. So it fails where the store does not answer.
+func (w *storeEnv) movedBefore(cmd lrm.Command) (bool, error) {
 	if !cmd.State.Moving() || cmd.Target == w.opts.Node {
-		return false
+		return false, nil
 	}
 	_, _, err := w.store.Read(w.task, GuestPath(cmd.SID, w.opts.Node))
 	if !errors.Is(err, client.ErrNotFound) {
-		return false
+		return false, err
 	}
 	e, err := w.store.ReadEntry(w.task, GuestPath(cmd.SID, cmd.Target))
-	return err == nil && e.Writer == w.opts.ownID()
+	if errors.Is(err, client.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && e.Writer == w.opts.ownID(), err
 }
 
 // Finished implements lrm.Executor.
