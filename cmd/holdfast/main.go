@@ -41,10 +41,12 @@ func config() cli.Config {
 
 // pveKeys describe the engine's part of a scenario, for editors.
 var pveKeys = map[string]string{
-	"corosync_conf":     "A corosync.conf, relative to this file. Its i-th node is the i-th machine.",
-	"votes":             "The votes of machines that have other than one, for example {n1: 2}.",
-	"expected_votes":    "The votes that votequorum expects of the whole cluster. Default: their sum.",
-	"token":             "How long the ring waits for the token, before the coefficient. Default 3s.",
+	"corosync_conf":  "A corosync.conf, relative to this file. Its i-th node is the i-th machine.",
+	"votes":          "The votes of machines that have other than one, for example {n1: 2}.",
+	"expected_votes": "The votes that votequorum expects of the whole cluster. Default: their sum.",
+	"token":          "How long the ring waits for the token, before the coefficient. Default 3s.",
+	"log_keep": "How many revisions the store remembers the requests of, so that one that comes again is " +
+		"carried out once. Default 16384.",
 	"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
 	"relay":             "Machines without a link reach each other over a third: auto or off. Default off.",
 	"store":             "The store's policy: strict.",

@@ -27,6 +27,9 @@ type Options struct {
 	Cipher wire.Cipher
 	// PageBytes is the size of the pages of the store's database, if it is new; SQLite's default unless set.
 	PageBytes int
+	// LogKeep is the number of revisions whose requests a new cluster's store remembers;
+	// state.DefaultLogKeep unless set.
+	LogKeep uint64
 	// Timescale multiplies every timer, for runs on real nodes.
 	Timescale timescale.Ratio
 	// DiskDir is the directory of the machine's disk, for messages to its operator.

@@ -15,7 +15,7 @@ import (
 // storeProcess composes the store of a node.
 func storeProcess(o Options, conf *corosync.Config, self ring.NodeID) Process {
 	so := store.Options{Node: self, DiskDir: o.DiskDir, Timers: scaledStoreTimers(o.Timescale),
-		Votequorum: true, PageBytes: o.PageBytes}
+		Votequorum: true, PageBytes: o.PageBytes, LogKeep: o.LogKeep}
 	for _, n := range conf.Nodes {
 		so.Nodes = append(so.Nodes, store.Vote{Node: n.ID, Votes: n.Votes(), Name: n.Name})
 	}

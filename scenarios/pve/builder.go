@@ -25,7 +25,7 @@ const smallPageBytes = 1024
 
 // compose makes the engine's processes of a machine. Flaws are those of one run's guests.
 func (s *Subject) compose(m env.MachineID, flaws *resource.Flaws) ([]node.Process, error) {
-	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
+	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey, LogKeep: s.spec.LogKeep}
 	if !s.asInService {
 		o.Cipher, o.PageBytes = checksum.Cipher, smallPageBytes
 	}

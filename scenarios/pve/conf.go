@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
+	"github.com/holdfast-sim/holdfast/engine/store/state"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -20,6 +21,10 @@ func (s *Subject) configure(sc *scenarios.Scenario) error {
 	}
 	if r := s.spec.Relay; r != "" && r != corosync.RelayAuto && r != corosync.RelayOff {
 		return sc.Errorf("subject.relay", "%q is neither %s nor %s", r, corosync.RelayAuto, corosync.RelayOff)
+	}
+	if s.spec.LogKeep > state.MaxLogKeep {
+		return sc.Errorf("subject.log_keep", "%d is out of range; write 1 to %d", s.spec.LogKeep,
+			state.MaxLogKeep)
 	}
 	if s.spec.CorosyncConf == "" {
 		return s.generate(sc)

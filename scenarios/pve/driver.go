@@ -33,6 +33,10 @@ var serviceCommand = []string{"/bin/sh", "-c", "trap 'exit 0' TERM; while :; do 
 // Driver implements scenarios.Subject. With the HA manager, machines have power switches and
 // watchdogs, services are real processes, and the operator works from the harness.
 func (s *Subject) Driver() scenarios.Driver {
+	if s.spec.LogKeep != 0 {
+		return simulatedOnly{why: "log_keep: holdfastd remembers the usual number of revisions; run it in " +
+			"the simulator"}
+	}
 	files := []scenarios.File{{Name: ConfFile, Data: s.text}, {Name: KeyFile, Data: simulationKey}}
 	ha := s.spec.HA
 	if ha != nil {
@@ -49,3 +53,12 @@ func (s *Subject) Driver() scenarios.Driver {
 	}
 	return operator.New(ha, s.machines, s.warmup).Driver(d)
 }
+
+// simulatedOnly is the driver of a subject that asks for what real nodes do not carry out.
+type simulatedOnly struct {
+	scenarios.Driver
+	why string
+}
+
+// Refuses implements the interface of drivers that refuse scenarios.
+func (d simulatedOnly) Refuses() []string { return []string{d.why} }

@@ -37,6 +37,8 @@ type Spec struct {
 	Relay string `yaml:"relay,omitempty" json:"relay,omitempty"`
 	// Store is the store's policy: strict.
 	Store string `yaml:"store,omitempty" json:"store,omitempty"`
+	// LogKeep is the number of revisions whose requests the store remembers.
+	LogKeep uint64 `yaml:"log_keep,omitempty" json:"log_keep,omitempty"`
 	// HA runs the HA manager; left out, nodes have none.
 	HA *haspec.Spec `yaml:"ha,omitempty" json:"ha,omitempty"`
 	// Random draws from the seed all that the subject's part can say, and the workload, the network and
@@ -174,7 +176,7 @@ func drawCluster(s *Subject, sc *scenarios.Scenario, choices draw.Lists) (
 	case spec.Random != nil:
 		drawn, of := anygen.Draw(spec.Random, sc, choices)
 		varied, spec = *drawn, Spec{Votes: of.Votes, ExpectedVotes: of.ExpectedVotes, Token: of.Token,
-			TokenCoefficient: of.TokenCoefficient, HA: of.HA}
+			TokenCoefficient: of.TokenCoefficient, LogKeep: of.LogKeep, HA: of.HA}
 	case spec.HA != nil && spec.HA.Random != nil:
 		varied.Machines, spec.HA = clustergen.Draw(s.spec.HA, drawnFrom(&s.spec, sc), choices)
 	default:

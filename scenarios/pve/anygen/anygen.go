@@ -27,6 +27,7 @@ type Subject struct {
 	ExpectedVotes    uint32
 	Token            time.Duration
 	TokenCoefficient time.Duration
+	LogKeep          uint64
 	HA               *haspec.Spec
 }
 
@@ -162,6 +163,9 @@ func (d drawer) drawTimers(of *Subject) {
 	if d.oneIn("timers", 4) {
 		of.Token = pickTime(d, "token", time.Millisecond, 1000, 2000, 3000, 5000)
 		of.TokenCoefficient = pickTime(d, "token-coefficient", time.Millisecond, 650, 100, 1000)
+	}
+	if d.oneIn("log-keep", 4) {
+		of.LogKeep = pick(d, "log-kept", uint64(256), 64, 16, 4, 1)
 	}
 }
 

@@ -57,8 +57,7 @@ func (m membership) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 	v := linearizability.Verdict{Checker: m.Name(), Validity: linearizability.Valid,
 		Summary: "total order within each ring; virtual synchrony across ring changes"}
 	for _, breach := range m.evsChecker.Finish() {
-		if breach.Rule == evs.TotalOrder && m.isDiskForgetful(breach.Ring.Rep, e.Run) &&
-			m.formedAgain(breach.Ring) {
+		if m.formedAgain(breach.Ring) && m.isDiskForgetful(breach.Ring.Rep, e.Run) {
 			continue // two rings with one number, which the ring tells apart by more than that
 		}
 		if breach.Rule == evs.Monotonic && m.isDiskForgetful(breach.Node, e.Run) {
