@@ -3,6 +3,7 @@ package store
 import (
 	"slices"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
@@ -85,6 +86,10 @@ func (a *acknowledgements) answerConfirmed() {
 			return
 		}
 		a.unconfirmedOps = a.unconfirmedOps[1:]
+		if p.command != nil && env.Buggify(a.env, "store/unknown-outcome") {
+			a.ops.answerWithoutResult(p, CodeUnknown, "on request")
+			continue
+		}
 		a.ops.answerOperation(p, p.response)
 	}
 }

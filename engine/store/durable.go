@@ -75,7 +75,7 @@ func (d *durableState) commit(batch *state.Batch) error {
 	}
 	if d.memoryChanged {
 		batch.Memory = d.replica.Memory
-		d.env.SetTimer(timerRemember, d.opts.Timers.RememberAfter)
+		d.env.SetTimer(timerRemember, d.rememberAfter())
 	}
 	if err := d.backend.Commit(batch); err != nil {
 		return err
@@ -105,11 +105,19 @@ func (d *durableState) noteConfirmed(p state.PeerMark) {
 	}
 }
 
+// lateRemember is how many times as long a store waits that is late in making its memory durable.
+const lateRemember = 100
+
+func (d *durableState) rememberAfter() time.Duration {
+	after := d.opts.Timers.RememberAfter
+	return env.Limit(d.env, "store/late-remember", after, lateRemember*after)
+}
+
 // noteMemory notes a change of the memory.
 func (d *durableState) noteMemory() {
 	if !d.memoryChanged {
 		d.memoryChanged = true
-		d.env.SetTimer(timerRemember, d.opts.Timers.RememberAfter)
+		d.env.SetTimer(timerRemember, d.rememberAfter())
 	}
 }
 

@@ -30,12 +30,12 @@ var probes = []string{
 
 // sites are where the engine takes rare paths on request.
 var sites = []string{
-	"ha/late-command", "ha/late-result", "ha/late-round",
-	"store-client/no-answer", "store-client/not-sent",
+	"ha/few-edits", "ha/late-command", "ha/late-result", "ha/late-round",
+	"store-client/few-restarts", "store-client/no-answer", "store-client/not-sent",
 	"store/eager-checkpoint", "store/eager-fetch", "store/eager-proposal", "store/few-pending",
-	"store/few-replacements", "store/few-watches",
+	"store/few-replacements", "store/few-watches", "store/late-remember",
 	"store/one-client", "store/propose-out-of-turn", "store/small-backlog", "store/small-batch",
-	"store/small-frames", "store/small-outbox",
+	"store/small-frames", "store/small-outbox", "store/unknown-outcome",
 	"totem/broken-recovery", "totem/busy", "totem/few-retransmits", "totem/lost-commit-token",
 	"totem/lost-join", "totem/lost-packet", "totem/lost-token", "totem/narrow-window", "totem/small-packet",
 }

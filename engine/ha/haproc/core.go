@@ -241,7 +241,7 @@ const maxEdits = 10
 // editFile changes a file in one atomic step. change gets the content and returns the new one, nil for no
 // change.
 func (w *storeEnv) editFile(path string, change func(old []byte) ([]byte, error)) error {
-	for range maxEdits {
+	for range env.Limit(w.env, "ha/few-edits", maxEdits, 1) {
 		delete(w.filesRead, path)
 		f, err := w.readFile(path)
 		if err != nil {

@@ -254,7 +254,7 @@ func (c *Client) listPages(t *env.Task, req store.Request,
 		}
 		first := req.After == ""
 		if !first && r.Revision != revision {
-			if again++; again > maxListRestarts {
+			if again++; again > env.Limit(c.env, "store-client/few-restarts", maxListRestarts, 0) {
 				return requestError("listing", req.Path, fmt.Errorf("%w: it changes all the time",
 					ErrUnavailable))
 			}
