@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/campaignflags"
@@ -15,6 +17,8 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/search"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports/campaign"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 	"github.com/holdfast-sim/holdfast/scenarios/shrink"
 )
@@ -43,11 +47,15 @@ func (c *campaignRun) prepare() error {
 	if f.Shrink > 0 {
 		c.search.Shrink = c.shrinkRun
 	}
+	drawn := make([]bool, len(c.jobs))
+	for i := range c.jobs {
+		drawn[i] = f.OpenEnded && isDrawn(&c.jobs[i])
+	}
 	for _, strategy := range f.Strategies {
 		for i := range c.jobs {
 			j := &c.jobs[i]
 			if strategy == explore.Plain || explore.CanChange(strategy, j.scenario, j.subject) {
-				c.addUnit(j, strategy)
+				c.addUnit(j, strategy, drawn[i])
 			}
 		}
 	}
@@ -77,7 +85,7 @@ func (c *campaignRun) prepare() error {
 }
 
 // addUnit adds a scenario with a strategy, if some of its seeds belong to the shard.
-func (c *campaignRun) addUnit(j *job, strategy string) {
+func (c *campaignRun) addUnit(j *job, strategy string, drawn bool) {
 	with := *c.plan
 	with.setStrategy(strategy)
 	first, step, some := c.flags.ShardParts.Of(j.scenario.Name, with.strategy, j.first, j.last)
@@ -85,7 +93,7 @@ func (c *campaignRun) addUnit(j *job, strategy string) {
 		return
 	}
 	c.search.Units = append(c.search.Units, search.Unit{Scenario: j.scenario.Name, Strategy: with.strategy,
-		First: first, Last: j.last, Step: step,
+		First: first, Last: j.last, Step: step, Drawn: drawn,
 		Run: func(ctx context.Context, seed uint64) search.Result {
 			o, answer := with.ask(ctx, c.pool, j, seed)
 			made := o.campaign()
@@ -96,6 +104,22 @@ func (c *campaignRun) addUnit(j *job, strategy string) {
 			o, _ := with.ask(ctx, c.otherPool, j, seed)
 			return o.line.Digest, o.err
 		}})
+}
+
+// isDrawn reports whether the seed draws the scenario of a job, and not only what happens in it.
+func isDrawn(j *job) bool {
+	const seeds = 4
+	for seed := range uint64(seeds) {
+		drawn, _, err := scenarios.Vary(j.scenario, j.subject, draw.Derive(seed))
+		if err != nil {
+			return false
+		}
+		with := j.scenario.WithTimers(scenarios.TimersOf(j.subject))
+		if !slices.Equal(drawn.Machines, with.Machines) || !reflect.DeepEqual(drawn.Workload, with.Workload) {
+			return true
+		}
+	}
+	return false
 }
 
 // ownFile is a file of the campaign in the folder of runs.

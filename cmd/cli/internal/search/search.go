@@ -32,6 +32,8 @@ type Unit struct {
 	Scenario    string
 	Strategy    string // "" for a scenario as it is written
 	First, Last uint64
+	// Drawn means that each seed draws another scenario.
+	Drawn bool
 	// Step is the distance from one seed to the next; 0 stands for 1.
 	Step uint64
 	// Run makes the run of a seed in a worker process. It returns when the run has ended.
@@ -136,7 +138,8 @@ func (c *Campaign) Run(ctx context.Context) error {
 	var units []turns.Unit
 	for i := range c.Units {
 		u := &c.Units[i]
-		units = append(units, turns.Unit{First: u.First, Last: u.Last, Step: u.Step, Has: c.done[i]})
+		units = append(units, turns.Unit{First: u.First, Last: u.Last, Step: u.Step, Has: c.done[i],
+			Drawn: u.Drawn})
 	}
 	c.chooser, c.begin = turns.New(units, c.OpenEnded), time.Now()
 	ctx, c.stop = context.WithCancel(ctx)

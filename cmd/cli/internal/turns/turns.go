@@ -1,8 +1,10 @@
 // Package turns decides which run a campaign makes next.
 //
-// Every unit, a scenario with a strategy, gets the same processor time, from the first second on. Half of the
-// turns of an open campaign go to the unit that has lately shown most new behaviour for its time, of those
-// that have run: a unit whose runs differ gets many before every other one has had its first.
+// Every unit, a scenario with a strategy, gets the same processor time, from the first second on. A third of
+// the turns of an open campaign go to the unit that has lately shown most new behaviour for its time, of those
+// that have run: a unit whose runs differ gets many before every other one has had its first. Another third
+// goes to the units whose seeds draw the scenario itself, which share it evenly: a story shows in its first
+// runs what it has to show, and a drawn scenario is another one each time.
 //
 // Package turns never makes a run and never reads a clock.
 package turns
@@ -19,14 +21,25 @@ type Unit struct {
 	Step uint64
 	// Has reports which seeds an earlier part of the campaign has run; nil means none.
 	Has map[uint64]bool
+	// Drawn means that each seed draws another scenario.
+	Drawn bool
 }
 
 // Chooser chooses the next run. It is not safe for use by several goroutines.
 type Chooser struct {
-	units    []unit
-	byYield  bool
-	yieldHas bool // it is the turn of the unit with the highest yield
+	units []unit
+	rules []rule // take turns
+	turn  int
 }
+
+// rule is how a unit is chosen.
+type rule int
+
+const (
+	byCost      rule = iota // the unit that has cost least
+	byYield                 // the unit with the highest yield, of those that have run
+	byDrawnCost             // the drawn unit that has cost least
+)
 
 type unit struct {
 	Unit
@@ -39,23 +52,29 @@ type unit struct {
 	closed    bool
 }
 
-// New returns the chooser of a campaign. With byYield, half of the turns go by yield.
-func New(units []Unit, byYield bool) *Chooser {
-	c := &Chooser{byYield: byYield}
+// New returns the chooser of a campaign. In an open one turns go by yield and to drawn units as well.
+func New(units []Unit, open bool) *Chooser {
+	c := &Chooser{rules: []rule{byCost}}
+	if open {
+		c.rules = append(c.rules, byYield)
+	}
 	for _, u := range units {
 		u.Step = max(u.Step, 1)
 		c.units = append(c.units, unit{Unit: u, next: u.First})
+		if open && u.Drawn && len(c.rules) == int(byDrawnCost) {
+			c.rules = append(c.rules, byDrawnCost)
+		}
 	}
 	return c
 }
 
 // Next returns the unit and the seed of the next run; ok is false when there is none left.
 func (c *Chooser) Next() (index int, seed uint64, ok bool) {
-	byYield := c.byYield && c.yieldHas
-	c.yieldHas = !c.yieldHas
-	best := c.best(byYield)
-	if best < 0 && byYield {
-		best = c.best(false) // none that has run has a seed left
+	by := c.rules[c.turn]
+	c.turn = (c.turn + 1) % len(c.rules)
+	best := c.best(by)
+	if best < 0 && by != byCost {
+		best = c.best(byCost) // none of those that the rule knows has a seed left
 	}
 	if best < 0 {
 		return 0, 0, false
@@ -67,15 +86,15 @@ func (c *Chooser) Next() (index int, seed uint64, ok bool) {
 	return best, seed, true
 }
 
-// best returns the unit whose turn it is, -1 if there is none; by yield only units that have run count.
-func (c *Chooser) best(byYield bool) int {
+// best returns the unit whose turn it is by a rule, -1 if there is none.
+func (c *Chooser) best(by rule) int {
 	best := -1
 	for i := range c.units {
 		u := &c.units[i]
-		if !u.skip() || byYield && u.runs == 0 {
+		if !u.skip() || by == byYield && u.runs == 0 || by == byDrawnCost && !u.Drawn {
 			continue
 		}
-		if best < 0 || u.before(&c.units[best], byYield) {
+		if best < 0 || u.before(&c.units[best], by) {
 			best = i
 		}
 	}
@@ -97,8 +116,8 @@ func (u *unit) pass() {
 }
 
 // before reports whether a unit comes before another one.
-func (u *unit) before(v *unit, byYield bool) bool {
-	if byYield {
+func (u *unit) before(v *unit, by rule) bool {
+	if by == byYield {
 		// A run under way makes the next one less urgent.
 		return u.yieldRate/float64(1+u.running) > v.yieldRate/float64(1+v.running)
 	}

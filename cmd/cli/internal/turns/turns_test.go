@@ -50,6 +50,36 @@ func TestHalfOfTheTurnsGoByYield(t *testing.T) {
 	require.Greater(t, runs[2], 50)
 }
 
+// TestAThirdOfTheTurnsGoesToDrawnUnits: each of them gets the same time of it, however many others there are.
+func TestAThirdOfTheTurnsGoesToDrawnUnits(t *testing.T) {
+	const others = 200
+	units := []turns.Unit{{First: 1, Last: 1000, Drawn: true}, {First: 1, Last: 1000, Drawn: true}}
+	for range others {
+		units = append(units, turns.Unit{First: 1, Last: 1000})
+	}
+	costs := []time.Duration{time.Second, 3 * time.Second}
+	for _, open := range []bool{true, false} {
+		c, runs := turns.New(units, open), make([]int, len(units))
+		for range 600 {
+			unit, _, ok := c.Next()
+			require.True(t, ok)
+			runs[unit]++
+			cost, newBehaviour := time.Second, 1
+			if unit < len(costs) {
+				cost, newBehaviour = costs[unit], 0
+			}
+			c.CountRun(unit, cost, newBehaviour)
+		}
+		if open {
+			require.InDelta(t, 150, runs[0], 10)
+			require.InDelta(t, 50, runs[1], 10)
+		} else {
+			require.InDelta(t, 3, runs[0], 1)
+			require.InDelta(t, 1, runs[1], 1)
+		}
+	}
+}
+
 // TestRunsThatDifferComeEarly: a unit whose runs go on showing new behaviour gets many of them before each of
 // many others, whose second run shows nothing new, has had its first.
 func TestRunsThatDifferComeEarly(t *testing.T) {
