@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/campaignflags"
@@ -17,8 +15,6 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/search"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports/campaign"
-	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 	"github.com/holdfast-sim/holdfast/scenarios/shrink"
 )
@@ -49,7 +45,7 @@ func (c *campaignRun) prepare() error {
 	}
 	drawn := make([]bool, len(c.jobs))
 	for i := range c.jobs {
-		drawn[i] = f.OpenEnded && isDrawn(&c.jobs[i])
+		drawn[i] = f.OpenEnded && explore.IsDrawn(c.jobs[i].scenario, c.jobs[i].subject)
 	}
 	for _, strategy := range f.Strategies {
 		for i := range c.jobs {
@@ -104,22 +100,6 @@ func (c *campaignRun) addUnit(j *job, strategy string, drawn bool) {
 			o, _ := with.ask(ctx, c.otherPool, j, seed)
 			return o.line.Digest, o.err
 		}})
-}
-
-// isDrawn reports whether the seed draws the scenario of a job, and not only what happens in it.
-func isDrawn(j *job) bool {
-	const seeds = 4
-	for seed := range uint64(seeds) {
-		drawn, _, err := scenarios.Vary(j.scenario, j.subject, draw.Derive(seed))
-		if err != nil {
-			return false
-		}
-		with := j.scenario.WithTimers(scenarios.TimersOf(j.subject))
-		if !slices.Equal(drawn.Machines, with.Machines) || !reflect.DeepEqual(drawn.Workload, with.Workload) {
-			return true
-		}
-	}
-	return false
 }
 
 // ownFile is a file of the campaign in the folder of runs.

@@ -11,6 +11,7 @@ package explore
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -215,6 +216,24 @@ func CanChange(name string, s *scenarios.Scenario, subject scenarios.Subject) bo
 	}
 	_, _, err := Apply(name, s, subject, 1)
 	return err == nil
+}
+
+// seedsToCompare are as many as make it unlikely that all of them draw the same.
+const seedsToCompare = 4
+
+// IsDrawn reports whether each seed draws another scenario, and not only what happens in it: other machines, or
+// other work.
+func IsDrawn(s *scenarios.Scenario, subject scenarios.Subject) bool {
+	for seed := range uint64(seedsToCompare) {
+		drawn, _, err := scenarios.Vary(s, subject, draw.Derive(seed))
+		if err != nil {
+			return false
+		}
+		if !slices.Equal(drawn.Machines, s.Machines) || !reflect.DeepEqual(drawn.Workload, s.Workload) {
+			return true
+		}
+	}
+	return false
 }
 
 // processesOf returns the processes that every machine has.

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
@@ -155,5 +156,14 @@ func TestWrongEverythingIsRefused(t *testing.T) {
 	} {
 		_, _, err := scenarios.Parse("wrong.yaml", []byte(text), kinds)
 		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// TestWhichScenariosAreDrawn: a campaign gives more turns to those that differ with the seed.
+func TestWhichScenariosAreDrawn(t *testing.T) {
+	for name, want := range map[string]bool{"anything-store": true, "anything-ha": true, "ha-storm": true,
+		"standard": false, "ha-node-dies": false} {
+		s, subject := load(t, name)
+		require.Equal(t, want, explore.IsDrawn(s, subject), name)
 	}
 }
