@@ -221,8 +221,8 @@ func CanChange(name string, s *scenarios.Scenario, subject scenarios.Subject) bo
 // seedsToCompare are as many as make it unlikely that all of them draw the same.
 const seedsToCompare = 4
 
-// IsDrawn reports whether each seed draws another scenario, and not only what happens in it: other machines, or
-// other work.
+// IsDrawn reports whether each seed draws another scenario, and not only what happens in it: other machines,
+// or other work.
 func IsDrawn(s *scenarios.Scenario, subject scenarios.Subject) bool {
 	for seed := range uint64(seedsToCompare) {
 		drawn, _, err := scenarios.Vary(s, subject, draw.Derive(seed))

@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
-	"github.com/holdfast-sim/holdfast/scenarios/explore"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"

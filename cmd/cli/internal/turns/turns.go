@@ -1,10 +1,10 @@
 // Package turns decides which run a campaign makes next.
 //
 // Every unit, a scenario with a strategy, gets the same processor time, from the first second on. A third
-// of the turns of an open campaign go to the unit that has lately shown most new behaviour for its time, of
-// those that have run: a unit whose runs differ gets many before every other one has had its first. Another third
-// goes to the units whose seeds draw the scenario itself, which share it evenly: a story shows in its first
-// runs what it has to show, and a drawn scenario is another one each time.
+// of the turns of an open campaign goes to the unit that has lately shown most new behaviour for its time,
+// of those that have run: a unit whose runs differ gets many before every other one has had its first.
+// Another third goes to the units whose seeds draw the scenario itself, which share it evenly: a story shows
+// in its first runs what it has to show, and a drawn scenario is another one each time.
 //
 // Package turns never makes a run and never reads a clock.
 package turns
