@@ -121,7 +121,6 @@ func (e *Epochs) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case store.Installed:
 		e.onInstalled(r.Machine, rec)
-		e.checkForgetful(rec)
 	case store.Opened:
 		e.onOpened(r, rec)
 	case store.Applied:
@@ -196,6 +195,7 @@ func (e *Epochs) onInstalled(m env.MachineID, r store.Installed) {
 				"%s installs epoch %v, decided by the reports of nodes %v: %d votes, and %d are needed",
 				e.machines[m], r.Epoch, r.Members, votes, e.quorumVotes)
 		}
+		e.checkForgetful(r) // a store that installs it later tells nothing of when it was decided
 	}
 	ep := e.sortedEpochs[at]
 	switch had := ep.durableRevisions[m]; {

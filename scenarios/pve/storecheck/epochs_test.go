@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/storecheck"
 )
 
@@ -209,4 +210,27 @@ func TestADecisionThatGivesAVoteBack(t *testing.T) {
 	// One disk of the one with half of the votes is not enough for an answer.
 	v = judge(half, at().apply(first, 1, 0).acknowledge(first, 1, 0))
 	require.Contains(t, v.Summary, "while 2 votes have that on disk: 3 are needed")
+}
+
+// TestADecisionIsOlderThanItsLastInstallation: a store that was paused installs the epoch after a disk that had
+// reported for it was emptied. The epoch was decided before; one that is decided now must do without that disk.
+func TestADecisionIsOlderThanItsLastInstallation(t *testing.T) {
+	emptied := func() *story {
+		s := (&story{}).install(first, everybody, 0, 0, 1).apply(first, 1, 0, 1).acknowledge(first, 1, 0).newDisk(0)
+		s.records[len(s.records)-1].At += time.Minute
+		return s
+	}
+	judge := func(s *story) linearizability.Verdict {
+		check := storecheck.NewEpochs(three)
+		for _, r := range s.records {
+			check.Observe(r)
+		}
+		wiped := scenarios.Applied{Fault: fault.Fault{Kind: fault.DiskWipe, Machines: []string{"n1"}}}
+		return check.Judge(t.Context(), &storecheck.Evidence{Run: &scenarios.Run{Applied: []scenarios.Applied{wiped}}})
+	}
+	v := judge(emptied().install(first, everybody, 1, 2))
+	require.Equal(t, valid, v.Validity, v.Summary)
+	v = judge(emptied().install(second, everybody, 1, 1))
+	require.Equal(t, invalid, v.Validity)
+	require.Contains(t, v.Summary, "is decided with the report of n1, whose disk has lost revision 1")
 }
