@@ -61,6 +61,8 @@ const (
 	MaxRequestBytes = (tree.MaxFileBytes+2)/3*4 + 64<<10
 	// MaxPageEntries is the most entries of one listing, dump or witness answer.
 	MaxPageEntries = 1000
+	// chainTextBytes is the length of a chain as text.
+	chainTextBytes = 64
 	// maxPageBytes is the file content after which a dump ends its page.
 	maxPageBytes = 1 << 20
 )
@@ -87,9 +89,11 @@ type Request struct {
 	// Retry marks a change that may have been sent before; Since is a revision that the client knew
 	// by then (0 always holds). They let the store distinguish a request that was never carried out from
 	// one that was so long ago that it is forgotten. For watch, Since is the revision up to which
-	// the client knows everything.
+	// the client knows everything, and Chain that of the answer that named this revision. A revision is given
+	// to another change if the first one is lost before it was confirmed; the chain tells them apart.
 	Retry bool   `json:"retry,omitempty"`
 	Since uint64 `json:"since,omitempty"`
+	Chain string `json:"chain,omitempty"`
 	// After and Limit page through list and dump; From is the first revision of a witness.
 	After string `json:"after,omitempty"`
 	Limit int    `json:"limit,omitempty"`
@@ -113,7 +117,8 @@ type Response struct {
 	Actual uint64 `json:"actual,omitempty"`
 	// Remembered reports that an earlier attempt had carried out the change.
 	Remembered bool `json:"remembered,omitempty"`
-	// Changed is the answer to a watch: the path may have changed since the requested revision.
+	// Changed is the answer to a watch: the path may have changed since the requested revision. Chain is then
+	// the chain at Revision; watch again from both.
 	Changed bool `json:"changed,omitempty"`
 	// Entry answers read; Entries list and dump, in the order of paths; Paths a list of names.
 	Entry   *EntryInfo  `json:"entry,omitempty"`
@@ -304,6 +309,8 @@ func (r *Request) check() error {
 		return fmt.Errorf("id has %d bytes: want 1 to %d", len(r.ID), MaxRequestIDBytes)
 	case r.Limit < 0 || r.Limit > MaxPageEntries:
 		return fmt.Errorf("limit %d: want 1 to %d", r.Limit, MaxPageEntries)
+	case len(r.Chain) > chainTextBytes:
+		return fmt.Errorf("chain has %d bytes: want %d, or none", len(r.Chain), chainTextBytes)
 	case len(r.After) > tree.MaxPathBytes:
 		return errors.New("after is longer than a path can be")
 	}

@@ -33,8 +33,11 @@ func (r *Request) EncodeCompact() []byte {
 	e.string(r.To)
 	e.bytes(r.Data)
 	e.uint(r.Expect)
-	e.flags(r.Local, r.Deep, r.Names, r.Retry)
+	e.flags(r.Local, r.Deep, r.Names, r.Retry, r.Chain != "")
 	e.uint(r.Since)
+	if r.Chain != "" {
+		e.string(r.Chain)
+	}
 	e.string(r.After)
 	e.int(int64(r.Limit))
 	e.uint(r.From)
@@ -54,8 +57,14 @@ func DecodeCompactRequest(data []byte) (*Request, error) {
 	d.expectTag(compactRequest)
 	r := &Request{ID: d.string(), Op: d.string(), Path: d.string(), To: d.string(), Data: d.bytes(),
 		Expect: d.uint()}
-	d.flags(&r.Local, &r.Deep, &r.Names, &r.Retry)
-	r.Since, r.After, r.Limit, r.From = d.uint(), d.string(), d.readSmallInt(), d.uint()
+	var chain bool
+	d.flags(&r.Local, &r.Deep, &r.Names, &r.Retry, &chain)
+	if r.Since = d.uint(); chain {
+		if r.Chain = d.string(); r.Chain == "" {
+			return nil, fmt.Errorf("%w: a chain is announced and missing", ErrBadRequest)
+		}
+	}
+	r.After, r.Limit, r.From = d.string(), d.readSmallInt(), d.uint()
 	r.Node, r.Incarnation = d.node(), d.string()
 	if err := d.finish(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)

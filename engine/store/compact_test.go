@@ -20,7 +20,7 @@ func someRequests() []Request {
 		{ID: "5", Op: OpDump, After: "a", Limit: 10}, {ID: "6", Op: OpWitness, From: 1 << 63},
 		{ID: "7", Op: OpReplaceMember, Node: 3, Incarnation: "000102030405060708090a0b0c0d0e0f"},
 		{ID: "8", Op: OpList, Path: "nodes", Deep: true, Local: true},
-		{ID: "9", Op: OpList, Names: true},
+		{ID: "9", Op: OpList, Names: true}, {ID: "10", Op: OpWatch, Path: "a", Since: 7, Chain: "00ff"},
 	}
 }
 

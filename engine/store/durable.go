@@ -197,4 +197,7 @@ func (d *durableState) retryAfter(err error) time.Duration {
 	return d.opts.Timers.FailedRetry
 }
 
-func shortHex(sum [32]byte) string { return hex.EncodeToString(sum[:8]) }
+// shortHexBytes is the length of a digest in records.
+const shortHexBytes = 16
+
+func shortHex(sum [32]byte) string { return hex.EncodeToString(sum[:shortHexBytes/2]) }

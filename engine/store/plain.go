@@ -26,6 +26,7 @@ func readPlainRequest(data []byte) *Request {
 	readBool(d, "names", &r.Names)
 	readBool(d, "retry", &r.Retry)
 	readUint(d, "since", &r.Since)
+	readString(d, "chain", &r.Chain)
 	readString(d, "after", &r.After)
 	if d.Has("limit") {
 		r.Limit = int(d.Uint(math.MaxInt32))
@@ -62,6 +63,7 @@ func plainRequest(r *Request) []byte {
 	w.TrueOnly("names", r.Names)
 	w.TrueOnly("retry", r.Retry)
 	w.UintUnlessZero("since", r.Since)
+	w.StringUnlessEmpty("chain", r.Chain)
 	w.StringUnlessEmpty("after", r.After)
 	w.UintUnlessZero("limit", uint64(r.Limit))
 	w.UintUnlessZero("from", r.From)

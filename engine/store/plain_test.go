@@ -35,7 +35,8 @@ func TestPlainIsWhatJSONWrites(t *testing.T) {
 			words = rapid.SampledFrom(append(plainWords[:len(plainWords):len(plainWords)], oddWords...))
 		}
 		req := rapid.Make[Request]().Draw(t, "request")
-		for _, text := range []*string{&req.ID, &req.Op, &req.Path, &req.To, &req.After, &req.Incarnation} {
+		for _, text := range []*string{&req.ID, &req.Op, &req.Path, &req.To, &req.Chain, &req.After,
+			&req.Incarnation} {
 			*text = words.Draw(t, "text")
 		}
 		note("request", plainRequest(&req))

@@ -79,6 +79,29 @@ type Answered struct {
 	Code     string  `json:"code,omitempty"`
 }
 
+// Watching records that a client's watch waits for a change.
+type Watching struct {
+	Request string `json:"request"`
+	Path    string `json:"path"`
+	Since   uint64 `json:"since"`
+	// SinceChain is the chain at Since as the client named it, shortened; "" if it named none.
+	SinceChain string `json:"since_chain,omitempty"`
+	Revision   uint64 `json:"revision"` // of this node
+}
+
+// WatchAnswered records that a client's watch was answered. A watch that was refused has no such record.
+type WatchAnswered struct {
+	Request string `json:"request"`
+	Path    string `json:"path"`
+	Since   uint64 `json:"since"`
+	// SinceChain is as in Watching.
+	SinceChain string  `json:"since_chain,omitempty"`
+	Changed    bool    `json:"changed"`
+	Revision   uint64  `json:"revision"`
+	Chain      string  `json:"chain"`
+	Epoch      ring.ID `json:"epoch"`
+}
+
 // RoleChanged records whether a node's store votes.
 type RoleChanged struct {
 	Role        Role   `json:"role"`
@@ -144,6 +167,12 @@ func (Acknowledged) RecordKind() string { return "store-acknowledged" }
 
 // RecordKind implements env.Record.
 func (Answered) RecordKind() string { return "store-answered" }
+
+// RecordKind implements env.Record.
+func (Watching) RecordKind() string { return "store-watching" }
+
+// RecordKind implements env.Record.
+func (WatchAnswered) RecordKind() string { return "store-watch-answered" }
 
 // RecordKind implements env.Record.
 func (RoleChanged) RecordKind() string { return "store-role-changed" }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -30,15 +31,15 @@ type watches struct {
 }
 
 // addWatch answers when something at the path has changed after the revision that the client has seen. What
-// has changed already is answered at once. A client that asks again with the revision of the answer misses
-// nothing; it may be woken without a change after another state was installed or when the log does not reach
-// back that far.
+// has changed already is answered at once. A client that asks again with the revision and the chain of the
+// answer misses nothing; it may be woken without a change after another state was installed or when the log
+// does not reach back that far.
 func (w *watches) addWatch(from client, req *Request) {
 	if bad := tree.CheckPath(req.Path); bad != nil {
 		w.replyRefused(from, req, bad.Code, bad.Message)
 		return
 	}
-	if w.changedSince(req.Path, req.Since) {
+	if w.changedSince(req) {
 		w.wakeOne(from, req, true)
 		return
 	}
@@ -49,12 +50,32 @@ func (w *watches) addWatch(from client, req *Request) {
 	}
 	w.waitingWatches = append(w.waitingWatches,
 		waitingWatch{client: from, request: req, deadline: w.env.Mono() + WatchTimeout})
+	if from.localProcess == "" {
+		w.env.Emit(Watching{Request: req.ID, Path: req.Path, Since: req.Since,
+			SinceChain: shortText(req.Chain), Revision: w.disk.revision()})
+	}
 }
 
-func (w *watches) changedSince(path string, revision uint64) bool {
-	log, known := w.disk.replica.Log.Since(revision)
-	return !known || slices.ContainsFunc(log, func(e state.LogEntry) bool { return changesPath(&e, path) })
+func (w *watches) changedSince(req *Request) bool {
+	log, known := w.disk.replica.Log.Since(req.Since)
+	return !known || !w.isOnBranch(req) ||
+		slices.ContainsFunc(log, func(e state.LogEntry) bool { return changesPath(&e, req.Path) })
 }
+
+// isOnBranch reports whether this node has the revision that the client knows, and not another change under
+// its number: the first one is lost where the others went on without this node before they had it.
+func (w *watches) isOnBranch(req *Request) bool {
+	if req.Chain == "" || req.Since == 0 {
+		return true
+	}
+	e := w.disk.replica.Log.At(req.Since)
+	return e != nil && chainText(e.Chain) == req.Chain
+}
+
+func chainText(chain [32]byte) string { return hex.EncodeToString(chain[:]) }
+
+// shortText shortens the text of a chain as records do.
+func shortText(chain string) string { return chain[:min(len(chain), shortHexBytes)] }
 
 // changesPath reports whether a change concerns a path: the entry itself, one below it, or a directory
 // above it.
@@ -66,8 +87,16 @@ func overlapsPath(a, b string) bool {
 	return a == b || a == "" || b == "" || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
+// wakeOne answers a watch. Those of processes of this machine are not recorded: they are part of no history.
 func (w *watches) wakeOne(to client, req *Request, changed bool) {
-	w.replyTo(to, &Response{ID: req.ID, OK: true, Revision: w.disk.revision(), Changed: changed})
+	at := w.disk.replica.Mark()
+	if to.localProcess == "" {
+		w.env.Emit(WatchAnswered{Request: req.ID, Path: req.Path, Since: req.Since,
+			SinceChain: shortText(req.Chain), Changed: changed, Revision: at.Revision,
+			Chain: shortHex(at.Chain), Epoch: w.disk.replica.Epoch})
+	}
+	w.replyTo(to, &Response{ID: req.ID, OK: true, Revision: at.Revision, Changed: changed,
+		Chain: chainText(at.Chain)})
 }
 
 // wakeChanged answers the watches that wait for one of these changes, which are durable here.

@@ -53,6 +53,38 @@ func TestWatchReportsAnEarlierChange(t *testing.T) {
 	require.Equal(t, tree.Invalid, n.code(Request{Op: OpWatch, Path: "/a"}))
 }
 
+// TestWatchAfterABranchThatWasLost: node 3 applies a change that the others never get, and its client hears of it.
+// The others go on without node 3 and give the revision to another change.
+func TestWatchAfterABranchThatWasLost(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	n1, n3 := c.node(1), c.node(3)
+	at := n1.mustWrite("a", "1")
+	c.settle()
+	r := c.form(1, 2)
+	c.node(1).enter(r, nil)
+	c.node(2).enter(r, nil)
+	n3.invoke(Request{Op: "write", Path: "a", Data: []byte("lost")})
+	c.settle()
+	lost := n3.do(Request{Op: OpWatch, Path: "a", Since: at})
+	require.True(t, lost.Changed)
+	require.Equal(t, at+1, lost.Revision)
+	require.Equal(t, lost.Revision, n1.mustWrite("b", "2"))
+	n3.kill()
+	require.NoError(t, n3.start(), "it no longer asks for its change")
+	c.formAll(1, 2, 3)
+
+	require.Equal(t, "1", string(n3.do(Request{Op: OpRead, Path: "a", Local: true}).Entry.Data))
+	require.True(t, n3.waits(n3.invoke(Request{Op: OpWatch, Path: "a", Since: lost.Revision})),
+		"the revision alone does not tell")
+	again := n3.do(Request{Op: OpWatch, Path: "a", Since: lost.Revision, Chain: lost.Chain})
+	require.True(t, again.Changed)
+	require.True(t, n3.waits(n3.invoke(Request{Op: OpWatch, Path: "a", Since: again.Revision,
+		Chain: again.Chain})))
+	require.True(t, n3.waits(n3.invoke(Request{Op: OpWatch, Path: "a", Since: again.Revision,
+		Chain: n1.do(Request{Op: OpDigest}).Chain})), "every node names it alike")
+}
+
 func TestWatchEndsWithoutAChange(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)

@@ -40,6 +40,8 @@ var recordDecoders = decodersByKind(
 	decoderOf[store.Applied](),
 	decoderOf[store.Acknowledged](),
 	decoderOf[store.Answered](),
+	decoderOf[store.Watching](),
+	decoderOf[store.WatchAnswered](),
 	decoderOf[store.RoleChanged](),
 	decoderOf[store.Writable](),
 	decoderOf[store.Failed](),

@@ -48,6 +48,7 @@ var haTriggers = []string{"fence", "ha", "lock", "store-client", "resource", "wa
 // Triggers implements scenarios.TriggerJudge.
 func (j judge) Triggers() (records, rare []string) {
 	records, rare = slices.Collect(maps.Keys(recordDecoders)), slices.Clone(probes)
+	records = slices.DeleteFunc(records, ofWatches)
 	if j.subject.spec.HA != nil {
 		return records, rare
 	}
@@ -61,6 +62,10 @@ func (j judge) Sites() []string {
 	}
 	return slices.DeleteFunc(slices.Clone(sites), ofHA)
 }
+
+// ofWatches reports whether a record exists only where the workload's clients watch: few scenarios ask for
+// that, and in the others a fault would wait for it in vain.
+func ofWatches(name string) bool { return strings.HasPrefix(name, "store-watch") }
 
 // ofHA reports whether a record, a probe or a site exists only with the HA manager.
 func ofHA(name string) bool {

@@ -280,16 +280,22 @@ func (c *Client) Status(t *env.Task) (*store.Status, error) {
 	return r.Status, nil
 }
 
+// Place is a place in the history of a store: a revision, and the chain that leads to it.
+type Place struct {
+	Revision uint64
+	Chain    string // "" if only the revision is known
+}
+
 // Watch waits until something at or below a path, or a directory above it, may have changed on this
-// node after a revision, or for store.WatchTimeout. Read what is of interest then, and watch again
-// from the revision that it returns: nothing is missed.
-func (c *Client) Watch(t *env.Task, path string, since uint64) (changed bool, revision uint64, err error) {
-	r, err := c.doWithin(t, store.Request{Op: store.OpWatch, Path: path, Since: since},
-		store.WatchTimeout+c.timeout)
+// node after a place, or for store.WatchTimeout. Read what is of interest then, and watch again
+// from the place that it returns: nothing is missed.
+func (c *Client) Watch(t *env.Task, path string, since Place) (changed bool, at Place, err error) {
+	r, err := c.doWithin(t, store.Request{Op: store.OpWatch, Path: path, Since: since.Revision,
+		Chain: since.Chain}, store.WatchTimeout+c.timeout)
 	if err != nil {
-		return false, 0, requestError("watching", path, err)
+		return false, Place{}, requestError("watching", path, err)
 	}
-	return r.Changed, r.Revision, nil
+	return r.Changed, Place{r.Revision, r.Chain}, nil
 }
 
 // Write replaces a file or creates it, and returns the revision that this made.
