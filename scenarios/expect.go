@@ -11,7 +11,8 @@ import (
 )
 
 // CheckExpect judges whether at least the share of operations succeeded that the scenario expects. Calls
-// of clients that were stopped at the end of the run and reads after quiescence are not counted.
+// of clients that were stopped at the end of the run, watches that clients gave up and reads after quiescence
+// are not counted.
 func CheckExpect(r *Run) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: "expect", Validity: linearizability.Valid,
 		Summary: "the scenario asks for no share of operations"}
@@ -27,7 +28,8 @@ func CheckExpect(r *Run) linearizability.Verdict {
 			made++
 		case e.Type == history.OK:
 			succeeded++
-		case e.Type == history.Info && e.Error == workload.Stopped:
+		case e.Type == history.Info && e.Error == workload.Stopped,
+			workload.GaveUpWatch(e.F, e.Type, e.Error):
 			made--
 		}
 	}

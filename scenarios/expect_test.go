@@ -30,6 +30,8 @@ func TestCheckExpect(t *testing.T) {
 	require.Equal(t, linearizability.Unknown, check(1, stopped))
 	require.Equal(t, linearizability.Valid, check(500_000, ok, fail))
 	require.Equal(t, linearizability.Valid, check(fault.Always, ok, stopped))
+	gaveUp := history.Event{Type: history.Info, Error: "timeout", F: workload.Watch}
+	require.Equal(t, linearizability.Valid, check(fault.Always, ok, gaveUp))
 	require.Equal(t, linearizability.Invalid, check(500_001, ok, info))
 	require.Equal(t, linearizability.Invalid, check(1, fail))
 }

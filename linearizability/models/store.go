@@ -73,6 +73,7 @@ var storeFunctions = []Function{
 	{Name: FList, Answer: "[name, …]"},
 	{Name: FReadLocal, Answer: "content"},
 	{Name: FListLocal, Answer: "[name, …]"},
+	{Name: FWatch, Unjudged: true},
 }
 
 // stepStore is the specification. The answer is part of the output, so the input is not looked at.

@@ -20,6 +20,8 @@ const (
 	FReadLocal = "read_local"
 	FList      = "list"
 	FListLocal = "list_local"
+	// FWatch waits for a change and answers from one machine's state: there is nothing to judge by a model.
+	FWatch = "watch"
 )
 
 // Error codes of a failed store operation that say something about the state. Any other code (read_only,

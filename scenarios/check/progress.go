@@ -58,7 +58,8 @@ func Progress(r *scenarios.Run) linearizability.Verdict {
 	served := servedBy(r)
 	for i := range ops {
 		op := &ops[i]
-		if op.Process >= workload.FirstActor || op.Error == workload.Stopped {
+		if op.Process >= workload.FirstActor || op.Error == workload.Stopped ||
+			workload.GaveUpWatch(op.F, op.Outcome, op.Error) {
 			continue
 		}
 		calls++

@@ -25,7 +25,7 @@ func (Codec) Functions() []workload.Weight {
 		{F: workload.Read, Weight: 30}, {F: workload.Write, Weight: 28}, {F: workload.CAS, Weight: 18},
 		{F: workload.Delete, Weight: 6}, {F: workload.Mkdir, Weight: 5}, {F: workload.Rename, Weight: 4},
 		{F: workload.List, Weight: 4}, {F: workload.ReadLocal, Weight: 5},
-		{F: workload.Acquire, Weight: 0},
+		{F: workload.Acquire, Weight: 0}, {F: workload.Watch, Weight: 0},
 	}
 }
 
@@ -35,6 +35,8 @@ func (Codec) Encode(op workload.Op) (string, []byte) {
 	switch op.F {
 	case workload.ReadLocal:
 		r.Op, r.Local = store.OpRead, true
+	case workload.Watch:
+		r.Since, r.Chain = op.Since, op.Chain
 	case workload.Write, workload.CAS:
 		r.Data = []byte(op.Value)
 	case workload.Acquire, workload.Renew:
@@ -77,6 +79,9 @@ func (Codec) Decode(op workload.Op, output []byte) (workload.Result, error) {
 	case !r.OK:
 		result.Type, result.Error, result.Mod = history.Fail, string(r.Code), r.Actual
 		result.Elsewhere = triesAnotherMachine(r.Code)
+	case op.F == workload.Watch:
+		result = workload.Watched(op, workload.WatchAnswer{Changed: r.Changed, Revision: r.Revision})
+		result.Chain = r.Chain
 	case isRead(op.F) && op.F != workload.List:
 		if r.Entry == nil {
 			return workload.Result{}, fmt.Errorf("a successful read without an entry: %s", output)

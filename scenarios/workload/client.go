@@ -106,7 +106,7 @@ func (c *Client) call(op Op) (r Result, stopped bool, err error) {
 	if result.Type == history.Info {
 		c.processNumber += c.Spec.Clients
 	}
-	if result.Type == history.Info || result.Elsewhere {
+	if result.Type == history.Info && !GaveUpWatch(op.F, result.Type, result.Error) || result.Elsewhere {
 		c.homeMachine = (c.homeMachine + 1) % len(c.Machines)
 	}
 	return result, errors.Is(doErr, ErrStopped), nil
@@ -174,10 +174,12 @@ const (
 	Refused = "refused"
 )
 
-// opValue is the argument as the history shows it: the lease of a lock, the new name of a rename, or the
-// value.
+// opValue is the argument as the history shows it: the lease of a lock, the new name of a rename, the
+// revision of a watch, or the value.
 func opValue(op Op) json.RawMessage {
 	switch {
+	case op.F == Watch:
+		return WatchValue{Since: op.Since}.encode()
 	case op.TTL != 0:
 		return json.RawMessage(fmt.Sprintf(`{"ttl_ns":%d}`, op.TTL.Nanoseconds()))
 	case op.To != "":

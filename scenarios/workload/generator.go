@@ -20,6 +20,7 @@ const (
 	Mkdir     = "mkdir"
 	Rename    = "rename"
 	List      = "list"
+	Watch     = "watch" // wait until something at or below a path changes after a revision
 )
 
 // generator draws one client's operations.
@@ -32,12 +33,22 @@ type generator struct {
 	keyDraws      draw.Chooser
 	otherKeyDraws draw.Chooser
 	writeCount    int
+	watchDraws    draw.Chooser
 	seenRevisions map[string]uint64 // key -> revision last seen by this client
+	answeredAt    map[string]place  // path -> place of the last answer about it
+	lastAnswer    place             // of the last answer about any path
+}
+
+// place is a place in the history of the system.
+type place struct {
+	revision uint64
+	chain    string
 }
 
 func newGenerator(client int, spec Spec, codec Codec, w ClientEnv) *generator {
 	g := &generator{client: client, spec: spec, seenRevisions: map[string]uint64{},
-		kindDraws: w.Choices("function"), keyDraws: w.Choices("key"), otherKeyDraws: w.Choices("other")}
+		answeredAt: map[string]place{}, kindDraws: w.Choices("function"), keyDraws: w.Choices("key"),
+		otherKeyDraws: w.Choices("other"), watchDraws: w.Choices("watch")}
 	for _, f := range codec.Functions() {
 		if len(spec.Mix) > 0 {
 			f.Weight = spec.Mix[f.F]
@@ -94,8 +105,26 @@ func (g *generator) nextOp() Op {
 		op.To = g.drawKey(g.otherKeyDraws)
 	case List:
 		op.Key = keyDirectory(key)
+	case Watch:
+		if g.watchDraws.Choose(watchesDirectoryOneIn) == watchesDirectoryOneIn-1 {
+			op.Key = keyDirectory(key)
+		}
+		at := g.knownPlace(op.Key)
+		op.Since, op.Chain = at.revision, at.chain
 	}
 	return op
+}
+
+// watchesDirectoryOneIn is how rarely a client watches the directory of a key instead of the key.
+const watchesDirectoryOneIn = 3
+
+// knownPlace returns the place up to which the client knows a path: that of the last answer about it, or
+// about any path if there was none.
+func (g *generator) knownPlace(path string) place {
+	if at, known := g.answeredAt[path]; known {
+		return at
+	}
+	return g.lastAnswer
 }
 
 // keysPerDir spreads the keys over directories, so that mkdir, list and rename have work.
@@ -132,6 +161,10 @@ func (g *generator) uniqueValue() string {
 }
 
 func (g *generator) learnFromAnswer(op Op, r Result) {
+	if r.Type == history.OK && r.Rev != 0 {
+		g.lastAnswer = place{r.Rev, r.Chain}
+		g.answeredAt[op.Key] = g.lastAnswer
+	}
 	switch {
 	case r.Type == history.OK && r.Mod != 0:
 		g.seenRevisions[op.Key] = r.Mod

@@ -15,7 +15,7 @@ import (
 )
 
 // allFunctions are the operations that a generator fills in.
-var allFunctions = []string{Read, ReadLocal, Write, CAS, Delete, Mkdir, Rename, List}
+var allFunctions = []string{Read, ReadLocal, Write, CAS, Delete, Mkdir, Rename, List, Watch}
 
 // drawn is a chooser whose values rapid draws.
 type drawn struct {
@@ -123,6 +123,8 @@ func TestGeneratedOperations(t *testing.T) {
 			switch op.F {
 			case Mkdir, List:
 				require.False(t, known[op.Key], "%s is no directory", op.Key)
+			case Watch:
+				require.True(t, known[op.Key] || strings.HasPrefix(op.Key, "d"), "%s is no path of a key", op.Key)
 			default:
 				require.True(t, known[op.Key], op.Key)
 			}
@@ -170,6 +172,33 @@ func TestCompareAndSetExpectsTheRevisionLastSeen(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWatchesContinueFromTheLastAnswer: a client knows a path up to the last answer about it, or else up to the last
+// answer about any path.
+func TestWatchesContinueFromTheLastAnswer(t *testing.T) {
+	g := newGenerator(0, Spec{Keys: 1}, jsonCodec{functions: []Weight{{F: Watch, Weight: 1}}},
+		&scripted{choices: map[string]chooser{"function": never{}, "key": never{}, "watch": never{}}})
+	next := func() [2]any {
+		op := g.nextOp()
+		require.Equal(t, "k0", op.Key)
+		return [2]any{op.Since, op.Chain}
+	}
+	require.Equal(t, [2]any{uint64(0), ""}, next())
+	g.learnFromAnswer(Op{F: Write, Key: "k1"}, Result{Type: history.OK, Rev: 4})
+	require.Equal(t, [2]any{uint64(4), ""}, next(), "of another path")
+	op := Op{F: Watch, Key: "k0"}
+	answer := Watched(op, WatchAnswer{Changed: true, Revision: 7})
+	answer.Chain = "b"
+	g.learnFromAnswer(op, answer)
+	g.learnFromAnswer(Op{F: Write, Key: "k1"}, Result{Type: history.OK, Rev: 9})
+	require.Equal(t, [2]any{uint64(7), "b"}, next())
+	g.learnFromAnswer(Op{F: Read, Key: "k0"}, Result{Type: history.Info})
+	require.Equal(t, [2]any{uint64(7), "b"}, next(), "no answer")
+	g.learnFromAnswer(Op{F: Read, Key: "k0"}, Result{Type: history.OK, Rev: 6})
+	require.Equal(t, [2]any{uint64(6), ""}, next(), "the last one, not the highest")
+	require.Equal(t, `{"since":6}`, string(opValue(Op{F: Watch, Since: 6})))
+	require.Equal(t, `{"since":0,"changed":true,"revision":7}`, string(answer.Value))
 }
 
 func TestKeyNamesDiffer(t *testing.T) {
@@ -228,7 +257,8 @@ func TestWeightsAreShares(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		functions := weights(t)
 		next := &counting{}
-		e := &scripted{t: t, choices: map[string]chooser{"function": next, "key": never{}, "other": never{}}}
+		e := &scripted{t: t, choices: map[string]chooser{"function": next, "key": never{}, "other": never{},
+			"watch": never{}}}
 		g := newGenerator(0, Spec{Keys: 1}, jsonCodec{functions: functions}, e)
 		seen := map[string]int{}
 		for range g.totalWeight {

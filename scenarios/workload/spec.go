@@ -85,6 +85,10 @@ type Op struct {
 	Value string
 	// Expect is the revision that a compare-and-set expects.
 	Expect uint64
+	// Since is the revision up to which a client that watches knows everything, and Chain that of the answer
+	// with this revision.
+	Since uint64
+	Chain string
 	// ID is unique to the request; a subject stores it with what it changes.
 	ID string
 	// TTL is the lease of a lock that is taken, renewed or released.
@@ -101,7 +105,10 @@ type Result struct {
 	Value json.RawMessage
 	// Rev and Mod are revisions as in history.Event.
 	Rev, Mod uint64
-	Error    string
+	// Chain names everything up to Rev, if the answer does: of a system in which a revision that was lost can
+	// be given to another change.
+	Chain string
+	Error string
 	// Elsewhere is set when this machine cannot serve now: the client goes to another one.
 	Elsewhere bool
 }
