@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/storecheck"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/timeline"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
 // Judge implements scenarios.Subject.
@@ -31,7 +32,8 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 	w := &suiteWatch{storeSuite: storecheck.New(storecheck.Cluster{Machines: s.Machines,
 		Nodes: j.subject.nodeIDs(), Votes: j.subject.votes(), ExpectedVotes: j.subject.expectedVotes(),
 		JoinInterval: timers.Join, Token: timers.Token, Consensus: timers.Consensus,
-		Relays: j.subject.spec.Relay == corosync.RelayAuto,
+		Relays:  j.subject.spec.Relay == corosync.RelayAuto,
+		LogKeep: j.subject.spec.LogKeep, Watches: s.Workload.Mix[workload.Watch] > 0,
 		Others: haspec.IsRequest})}
 	if j.subject.spec.HA != nil {
 		w.haSuite = hacheck.New(j.subject.haCluster(s))

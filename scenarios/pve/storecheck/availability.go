@@ -109,10 +109,12 @@ func (a *Availability) gaveUpEarly(op *history.Operation, r *scenarios.Run) bool
 		r.Scenario.Network.Loss > 0 && r.Scenario.Workload.Timeout < r.Timescale.Of(a.Token)
 }
 
-// machineOfCall returns the machine that a client's operation on the store was sent to; false for others.
+// machineOfCall returns the machine that a client's operation on the store was sent to; false for others, and
+// for watches, which may wait.
 func (a *Availability) machineOfCall(op *history.Operation) (int, bool) {
 	m := slices.Index(a.Machines, op.Node)
-	return m, m >= 0 && op.Process < workload.FirstActor && (a.Others == nil || !a.Others(op.F))
+	return m, m >= 0 && op.F != workload.Watch && op.Process < workload.FirstActor &&
+		(a.Others == nil || !a.Others(op.F))
 }
 
 // covered reports whether one of the spans contains all of another.

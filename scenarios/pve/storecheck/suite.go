@@ -23,6 +23,10 @@ type Cluster struct {
 	// Token is after how long a ring misses its token, Consensus how long its members wait for silent ones
 	// before they agree without them (corosync.conf(5), token and consensus).
 	Token, Consensus time.Duration
+	// Watches means that clients watch paths.
+	Watches bool
+	// LogKeep is how many changes each store keeps in its log at least; 0 stands for more than checks need.
+	LogKeep uint64
 	// Others reports whether an operation in the clients' history is no request to the store.
 	Others func(operation string) bool
 }
@@ -53,9 +57,12 @@ type Suite struct {
 
 // New makes the suite of all checks.
 func New(c Cluster) *Suite {
-	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(c), newRecoveryCheck(c),
-		checkTrees{c}, checkGuests{c}, NewLeaves(c), NewLosses(c),
-		NewAvailability(c), NewRingVotes(c))
+	checks := []Check{checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(c), newRecoveryCheck(c),
+		checkTrees{c}, checkGuests{c}, NewLeaves(c), NewLosses(c), NewAvailability(c), NewRingVotes(c)}
+	if c.Watches {
+		checks = append(checks, NewWatches(c))
+	}
+	return With(c, checks...)
 }
 
 // With makes a suite of some checks.
