@@ -82,7 +82,7 @@ func TestEverythingCanBeDrawn(t *testing.T) {
 		}
 	}
 	for topic, count := range map[string]int{"command": 23, "device fault": 7, "device": 7, "setting": 4,
-		"request clients": 2, "groups": 2, "fault": 27, "operation": 9} {
+		"request clients": 2, "groups": 2, "fault": 27, "operation": 10} {
 		require.Len(t, words[topic], count, "%s: %v", topic, words[topic])
 	}
 }
