@@ -120,6 +120,7 @@ func (w *storeEnv) StealService(sid, from, to string) error {
 	return w.moveGuest(sid, from, to)
 }
 
+// moveGuest moves a configuration. An error that is client.ErrUnknown means that it may have moved.
 func (w *storeEnv) moveGuest(sid, from, to string) error {
 	w.dropCache()
 	source, target := GuestPath(sid, from), GuestPath(sid, to)
@@ -127,10 +128,14 @@ func (w *storeEnv) moveGuest(sid, from, to string) error {
 		return err
 	}
 	err := w.store.Rename(w.task, source, target)
-	if errors.Is(err, client.ErrNotFound) {
-		if _, _, missing := w.store.Read(w.task, target); missing == nil {
-			return nil // moved by an attempt whose answer was lost
-		}
+	if !errors.Is(err, client.ErrNotFound) {
+		return err
+	}
+	switch _, _, missing := w.store.Read(w.task, target); {
+	case missing == nil:
+		return nil // moved by an attempt whose answer was lost
+	case !errors.Is(missing, client.ErrNotFound):
+		return fmt.Errorf("asking whether %s was moved: %w: %w", source, client.ErrUnknown, missing)
 	}
 	return err
 }
