@@ -144,7 +144,9 @@ func TestWrongEverythingIsRefused(t *testing.T) {
 	const head = "name: wrong\nstory: s\nmachines: 3\nduration: 60s\nsubject:\n  kind: pve\n"
 	const storm = "nemesis: {}\n"
 	for text, want := range map[string]string{
-		head + "  random: {services_max: 0}\n": "random: the faults are drawn from those of the nemesis",
+		head + "  log_keep: 9\n  ha: {services: {\"vm:100\": n1}}\n": "the checks of the HA manager need the whole log",
+		head + "  log_keep: 9999999\n":                               "log_keep: 9999999 is out of range",
+		head + "  random: {services_max: 0}\n":                       "random: the faults are drawn from those of the nemesis",
 		storm + head + "  random: {services_max: 0}\nfaults:\n  - {kind: kill, at: 1s, for: 1s, machines: [n1]}\n": "random: faults name machines",
 		storm + head + "  random: {services_max: 0, machines_min: 4}\n":                                            "random.machines_min: 4 is out of range; write 1 to 3",
 		storm + head + "  random: {services_max: 201}\n":                                                           "random.services_max: 201 is out of range",

@@ -22,9 +22,13 @@ func (s *Subject) configure(sc *scenarios.Scenario) error {
 	if r := s.spec.Relay; r != "" && r != corosync.RelayAuto && r != corosync.RelayOff {
 		return sc.Errorf("subject.relay", "%q is neither %s nor %s", r, corosync.RelayAuto, corosync.RelayOff)
 	}
-	if s.spec.LogKeep > state.MaxLogKeep {
+	switch {
+	case s.spec.LogKeep > state.MaxLogKeep:
 		return sc.Errorf("subject.log_keep", "%d is out of range; write 1 to %d", s.spec.LogKeep,
 			state.MaxLogKeep)
+	case s.spec.LogKeep > 0 && s.spec.HA != nil:
+		return sc.Errorf("subject.log_keep", "the checks of the HA manager need the whole log; leave "+
+			"log_keep or ha out")
 	}
 	if s.spec.CorosyncConf == "" {
 		return s.generate(sc)

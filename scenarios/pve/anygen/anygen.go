@@ -75,6 +75,10 @@ func Draw(limits *haspec.Random, s *scenarios.Scenario, choices draw.Lists) (*sc
 	var of Subject
 	d.drawVotes(&of, drawn.Machines)
 	d.drawTimers(&of)
+	if limits.ServicesMax == 0 && d.oneIn("log-keep", 4) {
+		// The judge of the HA manager needs the whole log.
+		of.LogKeep = pick(d, "log-kept", uint64(256), 64, 16, 4, 1)
+	}
 	if limits.ServicesMax > 0 {
 		h := &haDraw{drawer: d, limits: limits, scenario: &drawn, spec: &haspec.Spec{}}
 		h.drawAll()
@@ -163,9 +167,6 @@ func (d drawer) drawTimers(of *Subject) {
 	if d.oneIn("timers", 4) {
 		of.Token = pickTime(d, "token", time.Millisecond, 1000, 2000, 3000, 5000)
 		of.TokenCoefficient = pickTime(d, "token-coefficient", time.Millisecond, 650, 100, 1000)
-	}
-	if d.oneIn("log-keep", 4) {
-		of.LogKeep = pick(d, "log-kept", uint64(256), 64, 16, 4, 1)
 	}
 }
 
