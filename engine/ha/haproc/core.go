@@ -36,6 +36,8 @@ type core struct {
 	watchdog *watchdog.Client
 	// endOrder is the order to end this process, nil when there is none.
 	endOrder *initd.Order
+	// orderReplaced means that endOrder is another one than that of the last shutdown.
+	orderReplaced bool
 	// wakeForRound ends the pause between two rounds.
 	wakeForRound env.Signal
 	// storeUp is raised when the store's process has started.

@@ -15,7 +15,8 @@ const lateSeconds = 7
 var errRoundsEnded = errors.New("shutdown request carried out")
 
 // takeOrder takes the order to end. The first order counts, but an order to stay ended, such as the one
-// at a shutdown of the machine, is never revoked.
+// at a shutdown of the machine, is never revoked, and an order because the machine goes down replaces one to
+// restart, which may take as long as a migration.
 func (c *core) takeOrder(payload []byte) {
 	order, err := initd.DecodeOrder(payload)
 	if err != nil {
@@ -27,7 +28,13 @@ func (c *core) takeOrder(payload []byte) {
 		c.wakeForRound.Raise()
 		return
 	}
-	c.endOrder.Stay = c.endOrder.Stay || order.Stay
+	order.Stay = order.Stay || c.endOrder.Stay
+	if order.Down && !c.endOrder.Down {
+		c.endOrder, c.orderReplaced = &order, true
+		c.wakeForRound.Raise()
+		return
+	}
+	c.endOrder.Stay = order.Stay
 }
 
 // sleepAt waits where a site takes its rare path.
@@ -39,12 +46,12 @@ func (c *core) sleepAt(t *env.Task, site string) {
 
 // runRounds makes rounds until one of them is the last. The pause after a round counts from the
 // beginning of that round. It ends early when an order arrives, or when a fencing was confirmed or has
-// failed. Before the round that follows an order, runRounds calls shutdown, once.
+// failed. Before the round that follows an order, or its replacement, runRounds calls shutdown.
 func (c *core) runRounds(t *env.Task, shutdown func(), round func() ha.Round) {
 	for ordered := false; ; {
 		started := c.env.Mono()
-		if !ordered && c.endOrder != nil {
-			ordered = true
+		if c.orderReplaced || !ordered && c.endOrder != nil {
+			ordered, c.orderReplaced = true, false
 			shutdown()
 		}
 		c.sleepAt(t, "ha/late-round")

@@ -40,6 +40,7 @@ type LRM struct {
 	refreshed  bool
 
 	shutdownRequested bool
+	nodeGoesDown      bool // the last request was because of that
 	stopsServices     bool // the services must stop as well
 	stopsQueued       map[string]bool
 	stopErrors        int

@@ -8,12 +8,14 @@ import (
 )
 
 // RequestShutdown asks the LRM to exit, because its program restarts or because the node goes down. In
-// the second case the shutdown policy decides what happens to the services.
+// the second case the shutdown policy decides what happens to the services, also when the LRM is about to
+// restart already.
 func (l *LRM) RequestShutdown() {
-	if l.shutdownRequested {
+	shutdown, reboot := l.env.NodeShutdown()
+	if l.shutdownRequested && (l.nodeGoesDown || !shutdown) {
 		return
 	}
-	shutdown, reboot := l.env.NodeShutdown()
+	l.nodeGoesDown = shutdown
 	policy := ha.PolicyConditional
 	if settings, err := l.env.ReadDatacenter(); err != nil {
 		l.env.Log(ha.LevelErr, fmt.Sprintf("unable to read the shutdown policy - %v", err))
