@@ -29,6 +29,7 @@ const (
 	DiffStopAtMaintenance Difference = "stop-at-maintenance"
 	DiffRegainedLock      Difference = "regained-lock"
 	DiffStopElsewhere     Difference = "stop-elsewhere"
+	DiffRestartGoesDown   Difference = "restart-goes-down"
 	DiffMaintenanceExit   Difference = "maintenance-exit"
 	DiffDisarmedNode      Difference = "disarmed-node"
 	DiffDisarmMoves       Difference = "disarm-moves"
@@ -91,6 +92,8 @@ func differencesOfAgents() []DifferenceText {
 			"it gives the lock back and ends at once, although they run"},
 		{DiffStopAtMaintenance, "a node that shuts down in manual maintenance lets its services move",
 			"it stops them first, unless the shutdown policy is migrate"},
+		{DiffRestartGoesDown, "a node that goes down while its agent is about to restart stops its services",
+			"the agent leaves them running, and the power loss ends them"},
 		{DiffStopElsewhere, "a node that shuts down has stopped a service that has moved away by then",
 			"the stop fails, and the watchdog resets the node"},
 		{DiffMaintenanceExit, "an agent in maintenance that cannot read the manager's status waits",

@@ -12,7 +12,7 @@ import (
 // restart already.
 func (l *LRM) RequestShutdown() {
 	shutdown, reboot := l.env.NodeShutdown()
-	if l.shutdownRequested && (l.nodeGoesDown || !shutdown) {
+	if l.shutdownRequested && (l.nodeGoesDown || !shutdown || !l.deviates(ha.DiffRestartGoesDown)) {
 		return
 	}
 	l.nodeGoesDown = shutdown
