@@ -111,9 +111,12 @@ func (f *forger) listen(at netip.Addr) {
 			}
 			_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 			n, source, err := conn.ReadFromIP(buffer)
-			if err != nil || n < 8 || binary.BigEndian.Uint16(buffer[2:]) != ringPort ||
+			if err != nil || n <= 8 || binary.BigEndian.Uint16(buffer[2:]) != ringPort ||
 				binary.BigEndian.Uint16(buffer) != ringPort {
 				continue
+			}
+			if binary.BigEndian.Uint16(buffer[6:]) == 0 {
+				continue // no checksum: send has forged it
 			}
 			from, _ := netip.AddrFromSlice(source.IP.To4())
 			f.mu.Lock()

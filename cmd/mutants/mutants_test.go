@@ -189,12 +189,12 @@ func TestACampaignFindsAPlantedBug(t *testing.T) {
 	thorough.Only(t, "building two programs and two searches take most of a minute")
 	inModule(t)
 	o := &campaignFlags{catalogue: catalogue, namePattern: "^quorum-counts-the-gone$", starts: []uint{1}}
-	o.Options = measure.Options{Limit: time.Minute, CanaryLimit: time.Second, Shrink: 5 * time.Second, Workers: 1,
+	o.Options = measure.Options{Limit: time.Minute, CanaryLimit: 3 * time.Second, Shrink: 5 * time.Second, Workers: 1,
 		Processes: 1, Journal: filepath.Join(t.TempDir(), "journal.jsonl")}
 	require.NoError(t, measureCampaign(context.Background(), o))
 	text, err := os.ReadFile(o.Journal)
 	require.NoError(t, err)
-	require.Contains(t, string(text), `"bug":"no-bug","start":1,"limit_seconds":1,"found":false`)
+	require.Contains(t, string(text), `"bug":"no-bug","start":1,"limit_seconds":3,"found":false`)
 	require.Contains(t, string(text), `"bug":"quorum-counts-the-gone","held_out":true,"package":"engine/quorum",`+
 		`"start":1,"limit_seconds":60,"found":true`)
 }

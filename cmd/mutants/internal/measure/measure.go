@@ -27,7 +27,7 @@ type Target struct {
 // Options are the settings of a measurement.
 type Options struct {
 	// Limit is the processor time of each search, CanaryLimit that of the search in the unchanged program. A
-	// search also ends after busyFactor times as long.
+	// search ends at its limit, but not before its first run has, and also after busyFactor times as long.
 	Limit, CanaryLimit time.Duration
 	// Starts are the first seeds; each bug is searched for once from each.
 	Starts []uint64

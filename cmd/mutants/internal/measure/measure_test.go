@@ -190,6 +190,17 @@ func TestLimit(t *testing.T) {
 	require.GreaterOrEqual(t, records[0].CPUSeconds, 0.04)
 }
 
+// A first run that takes longer than the limit still counts.
+func TestTheFirstRunEnds(t *testing.T) {
+	b := newBench(t)
+	b.options.CanaryLimit = 50 * time.Millisecond
+	const slowRun = `rm "$runs/campaign.jsonl"; i=0; while [ $i -lt 600000 ]; do i=$((i+1)); done; ` +
+		"echo '" + validLine + `' >>"$runs/campaign.jsonl"; exec sleep 60`
+	records, err := b.run(b.target("none", slowRun, validLine))
+	require.NoError(t, err)
+	require.Equal(t, 1, records[0].Runs)
+}
+
 func TestSummaries(t *testing.T) {
 	records := []Record{{Bug: "none", Runs: 5},
 		{Bug: "b", HeldOut: true, Package: "engine/totem", Runs: 9, CPUSeconds: 200},

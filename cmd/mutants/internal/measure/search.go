@@ -95,7 +95,9 @@ func (s *search) await(ctx context.Context, p *os.Process, ended <-chan error, w
 			return context.Cause(ctx)
 		case <-ticks.C:
 			w.cpu = cpuOf(p.Pid)
-			if err := s.lookForViolation(ctx, w); err != nil || w.violation != nil || w.cpu >= s.Limit {
+			err := s.lookForViolation(ctx, w)
+			// The first run may end after the limit: a search without a run would tell nothing.
+			if err != nil || w.violation != nil || w.runs > 0 && w.cpu >= s.Limit {
 				interrupt(p, ended)
 				return err
 			}
