@@ -61,9 +61,7 @@ func (p *Process) announce(q cpg.Quorum) {
 		return
 	}
 	p.lastQuorum, p.hasQuorum = q, true
-	if q.Quorate {
-		p.node.MarkPrimary()
-	}
+	p.node.MarkQuorum(q.Quorate)
 	if first {
 		p.mainLog.Info("Completed service synchronization, ready to provide service.")
 	}

@@ -132,10 +132,11 @@ func (n *Node) noteExclusion() {
 // connected. It is the zero value for a node that is.
 func (n *Node) Exclusion() reach.Exclusion { return n.exclusion }
 
-// MarkPrimary notes that the present ring is quorate. When links are cut later, its members are preferred to
-// others with as many votes. It does nothing while a ring is being formed.
-func (n *Node) MarkPrimary() {
+// MarkQuorum notes whether the present ring is quorate. When links are cut later, the members of the last
+// quorate ring are preferred to others with as many votes; in a ring that is not quorate, links that failed
+// often are used again as soon as they work. It does nothing while a ring is being formed.
+func (n *Node) MarkQuorum(isQuorate bool) {
 	if n.state == Operational {
-		n.follow(n.monitor.MarkPrimary(n.env.Mono(), n.Ring(), n.members))
+		n.follow(n.monitor.MarkQuorum(n.env.Mono(), n.Ring(), n.members, isQuorate))
 	}
 }

@@ -379,6 +379,26 @@ func TestFlappingPairSettles(t *testing.T) {
 	}
 }
 
+// TestHalvesWithoutQuorumMeetAtOnce: where no part has quorum, no link is held for its flaps.
+func TestHalvesWithoutQuorumMeetAtOnce(t *testing.T) {
+	s := newSettling(t, equalVotes(4))
+	cutHalves := func(isCut bool) {
+		for _, a := range []int{0, 1} {
+			s.cutPair(a, 2, isCut)
+			s.cutPair(a, 3, isCut)
+		}
+	}
+	for range 6 {
+		cutHalves(true)
+		s.w.RunFor(4 * time.Second)
+		require.True(t, s.oneRing(0, 1))
+		cutHalves(false)
+		s.w.RunFor(6 * time.Second) // links that lost many probes answer well again after 2.8 s
+		require.True(t, s.oneRing(0, 1, 2, 3))
+	}
+	require.Empty(t, s.check.Finish())
+}
+
 // TestSlowAndLossyPairsSettle: a pair that loses many packets, or is slower than probes may be, ends outside
 // of one ring, and a pair that is only a little so stays in it.
 func TestSlowAndLossyPairsSettle(t *testing.T) {

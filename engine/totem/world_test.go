@@ -49,9 +49,7 @@ func (p *testProc) Deliver(d Delivery) {
 func (p *testProc) Configure(c Configuration) {
 	if c.Kind == cpg.Regular {
 		p.node.Open()
-		if 2*len(c.Members) > len(p.cfg.Peers) {
-			p.node.MarkPrimary()
-		}
+		p.node.MarkQuorum(2*len(c.Members) > len(p.cfg.Peers))
 	}
 	if p.onConf != nil {
 		p.onConf(c)

@@ -83,7 +83,7 @@ func (l *link) update(now time.Duration, t *Timing) {
 
 // hold returns for how long the link must work before it is up.
 func (l *link) hold(now time.Duration, t *Timing) time.Duration {
-	if l.outlasts(now) {
+	if t.isWaived || l.outlasts(now) {
 		return t.Hold(0)
 	}
 	return t.Hold(l.flaps)

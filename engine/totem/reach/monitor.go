@@ -264,8 +264,15 @@ func (m *Monitor) outdo(now time.Duration, v Version) (changed bool) {
 	return m.publish(now)
 }
 
-// MarkPrimary notes a quorate ring of which this node is a member.
-func (m *Monitor) MarkPrimary(now time.Duration, id ring.ID, members []ring.NodeID) (changed bool) {
+// MarkQuorum notes whether the ring of which this node is a member is quorate. Links are damped until one is
+// not, and again when one is: damping protects a ring that works from links that do not, and without quorum
+// it could only keep apart nodes that have quorum together.
+func (m *Monitor) MarkQuorum(now time.Duration, id ring.ID, members []ring.NodeID, isQuorate bool,
+) (changed bool) {
+	m.prober.cfg.Timing.isWaived = !isQuorate
+	if !isQuorate {
+		return false
+	}
 	p := Primary{Ring: id}
 	for _, node := range members {
 		if i, ok := slices.BinarySearch(m.cfg.Nodes, node); ok {

@@ -6,6 +6,8 @@ import "time"
 type Timing struct {
 	Token time.Duration // the ring's token timeout: a link without an answer for this long is down
 	Ping  time.Duration // interval between two probes of a link
+	// isWaived means that no link is held for its flaps, see [Monitor.MarkQuorum].
+	isWaived bool
 }
 
 const (
