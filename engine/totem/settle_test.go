@@ -205,10 +205,7 @@ func TestSettlesUnderAnyReachability(t *testing.T) { settleMatrices(t, false) }
 
 // settleMatrices is TestSettlesUnderAnyReachability, with relays or without.
 func settleMatrices(t *testing.T, relay bool) {
-	runs := 60
-	if thorough.On() {
-		runs = 3000
-	}
+	runs := thorough.Count(20, 3000)
 	if *matrixRuns > 0 {
 		runs = *matrixRuns
 	}

@@ -84,7 +84,7 @@ func TestStrategiesDiffer(t *testing.T) {
 	for _, name := range explore.Names()[1:] {
 		kinds, counts := map[fault.Kind]int{}, map[int]bool{}
 		shortest, longest := time.Hour, time.Duration(0)
-		for seed := range uint64(thorough.Count(40, 300)) {
+		for seed := range uint64(thorough.Count(20, 300)) {
 			changed, _, err := explore.Apply(name, s, subject, seed)
 			require.NoError(t, err)
 			counts[len(changed.Faults)] = true
@@ -272,7 +272,7 @@ func TestTimersAreDrawn(t *testing.T) {
 	shortest := func(subject scenarios.Subject) map[time.Duration]bool {
 		s, _ := story(t, " []")
 		seen := map[time.Duration]bool{}
-		for seed := range uint64(thorough.Count(25, 80)) {
+		for seed := range uint64(thorough.Count(12, 80)) {
 			changed, _, err := explore.Apply("flurry", s, subject, seed)
 			require.NoError(t, err)
 			least := time.Hour

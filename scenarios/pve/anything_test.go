@@ -106,7 +106,7 @@ func TestTheTamestOfEverything(t *testing.T) {
 // TestEverythingRunsAgainFromItsFolder: what a run wrote down gives the same run with its seed, also where a
 // strategy has changed it and fence devices fail.
 func TestEverythingRunsAgainFromItsFolder(t *testing.T) {
-	for _, strategy := range []string{explore.Plain, "shift"} {
+	for _, strategy := range []string{"shift", explore.Plain}[:thorough.Count(1, 2)] {
 		s, subject := load(t, "anything-ha")
 		seed := seedWithDeviceFaults(t)
 		s, subject, err := explore.Apply(strategy, s, subject, seed)
