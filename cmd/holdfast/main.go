@@ -48,7 +48,7 @@ var pveKeys = map[string]string{
 	"log_keep": "How many revisions the store remembers the requests of, so that one that comes again is " +
 		"carried out once. Default 16384.",
 	"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
-	"relay":             "Machines without a link reach each other over a third: auto or off. Default off.",
+	"relay":             "Machines without a link reach each other over a third: auto or off. Default auto.",
 	"store":             "The store's policy: strict.",
 	"ha":                "The HA manager of every node: services, rules and commands of the operator.",
 	"random":            "Draws all of this, the workload and the kinds of faults from the seed.",

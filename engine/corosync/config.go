@@ -129,8 +129,8 @@ const (
 	RelayOff  = "off"
 )
 
-// Relays reports whether the nodes use relays, which they do not unless the file asks for it.
-func (t *Totem) Relays() bool { return t.Relay == RelayAuto }
+// Relays reports whether the nodes use relays, which they do unless the file forbids it.
+func (t *Totem) Relays() bool { return t.Relay != RelayOff }
 
 // Interface is one interface section: settings of one link. When several sections have the same link, the
 // value that is written last counts, as in Corosync.

@@ -32,7 +32,7 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 	w := &suiteWatch{storeSuite: storecheck.New(storecheck.Cluster{Machines: s.Machines,
 		Nodes: j.subject.nodeIDs(), Votes: j.subject.votes(), ExpectedVotes: j.subject.expectedVotes(),
 		JoinInterval: timers.Join, Token: timers.Token, Consensus: timers.Consensus,
-		Relays:  j.subject.spec.Relay == corosync.RelayAuto,
+		Relays:  j.subject.conf.Totem.Relays(),
 		LogKeep: j.subject.spec.LogKeep, Watches: s.Workload.Mix[workload.Watch] > 0,
 		Others: haspec.IsRequest})}
 	if j.subject.spec.HA != nil {
@@ -49,7 +49,7 @@ func (s *Subject) haCluster(of *scenarios.Scenario) hacheck.Cluster {
 	timers := s.ringTimers()
 	return hacheck.Cluster{Machines: of.Machines, Nodes: s.NodeNames(), Votes: s.votes(),
 		ExpectedVotes: s.expectedVotes(), JoinInterval: timers.Join, RingDelay: ringDelay(timers),
-		Relays: s.spec.Relay == corosync.RelayAuto,
+		Relays: s.conf.Totem.Relays(),
 		Warmup: s.warmup, HA: s.spec.HA}
 }
 

@@ -176,7 +176,7 @@ func drawCluster(s *Subject, sc *scenarios.Scenario, choices draw.Lists) (
 	case spec.Random != nil:
 		drawn, of := anygen.Draw(spec.Random, sc, choices)
 		varied, spec = *drawn, Spec{Votes: of.Votes, ExpectedVotes: of.ExpectedVotes, Token: of.Token,
-			TokenCoefficient: of.TokenCoefficient, LogKeep: of.LogKeep, HA: of.HA}
+			TokenCoefficient: of.TokenCoefficient, Relay: of.Relay, LogKeep: of.LogKeep, HA: of.HA}
 	case spec.HA != nil && spec.HA.Random != nil:
 		varied.Machines, spec.HA = clustergen.Draw(s.spec.HA, drawnFrom(&s.spec, sc), choices)
 	default:

@@ -60,7 +60,7 @@ func Topology(s *scenarios.Scenario, file string, data []byte) error {
 	if spec.CorosyncConf, err = filepath.Abs(file); err != nil {
 		return fmt.Errorf("finding %s: %w", file, err)
 	}
-	spec.Votes, spec.ExpectedVotes, spec.Token, spec.TokenCoefficient = nil, 0, 0, 0
+	spec.Votes, spec.ExpectedVotes, spec.Token, spec.TokenCoefficient, spec.Relay = nil, 0, 0, 0, ""
 	s.Machines = names
 	s.Subject.Node, s.Subject.Value = nil, spec
 	if s.Nemesis != nil && !s.Nemesis.BeyondSurvival && !canLoseAMachine(conf) {

@@ -82,6 +82,20 @@ func TestTopologyKeepsTheServices(t *testing.T) {
 		"has no node for machine n3 of service vm:100")
 }
 
+// TestTheFileDecidesAboutRelays: the engine and the judge follow the topology, not the scenario that it is for.
+func TestTheFileDecidesAboutRelays(t *testing.T) {
+	for line, want := range map[string]bool{"": true, " relay: off\n": false} {
+		s := parsed(t, threeMachines+"subject: {kind: pve, relay: off, ha: {services: {'vm:100': n1}}}\n")
+		path, data := topologyOf(t, "a", "b", "c")
+		data = []byte(strings.Replace(string(data), " version: 2\n", " version: 2\n"+line, 1))
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		require.NoError(t, Topology(s, path, data))
+		subject, err := Decode(s)
+		require.NoError(t, err)
+		require.Equal(t, want, subject.(*Subject).haCluster(s).Relays, line)
+	}
+}
+
 func TestTopologyMakesNoNewGroupOfFurtherNodes(t *testing.T) {
 	const partition = "faults:\n  - {kind: partition, at: 5s, for: 20s, groups: %s}\nsubject: {kind: pve}\n"
 	for groups, want := range map[string][][]string{

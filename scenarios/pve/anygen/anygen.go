@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
@@ -27,6 +28,7 @@ type Subject struct {
 	ExpectedVotes    uint32
 	Token            time.Duration
 	TokenCoefficient time.Duration
+	Relay            string
 	LogKeep          uint64
 	HA               *haspec.Spec
 }
@@ -162,11 +164,14 @@ func sumOf(votes map[string]uint32) (sum uint32) {
 	return sum
 }
 
-// drawTimers draws the timers of the ring.
+// drawTimers draws the timers of the ring, and whether it uses relays.
 func (d drawer) drawTimers(of *Subject) {
 	if d.oneIn("timers", 4) {
 		of.Token = pickTime(d, "token", time.Millisecond, 1000, 2000, 3000, 5000)
 		of.TokenCoefficient = pickTime(d, "token-coefficient", time.Millisecond, 650, 100, 1000)
+	}
+	if d.oneIn("relay-off", 4) {
+		of.Relay = corosync.RelayOff
 	}
 }
 
