@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -191,4 +192,34 @@ func TestRemoteNeedsItsFiles(t *testing.T) {
 	require.ErrorContains(t, open(), "lists who may use the API over TCP")
 	require.NoError(t, os.WriteFile(filepath.Join(n.dir, "machine.json"), []byte(`{"machine": 0}`), 0o600))
 	require.Contains(t, n.token(nodemain.ExitUsage, "x"), `has no "api_addr"`)
+}
+
+// TestCertificateNamesTheNode: the certificate that api-token makes has a subject, which programs that use OpenSSL
+// (curl, Python) ask for, and the name that the node has in the nodelist.
+func TestCertificateNamesTheNode(t *testing.T) {
+	for name, c := range map[string]struct{ machine, conf, subject string }{
+		"of the nodelist":     {`{"machine": 0, "api_addr": "198.18.0.1:8600"}`, oneNode, "n1"},
+		"of the machine file": {`{"machine": 0, "name": "hv1", "api_addr": "198.18.0.1:8600"}`, oneNode, "hv1"},
+		"no cluster yet":      {`{"machine": 0, "api_addr": "198.18.0.1:8600"}`, "", "holdfast"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := &remoteNode{t: t, dir: t.TempDir()}
+			require.NoError(t, os.WriteFile(filepath.Join(n.dir, "machine.json"), []byte(c.machine), 0o600))
+			if c.conf != "" {
+				require.NoError(t, os.WriteFile(filepath.Join(n.dir, "corosync.conf"), []byte(c.conf), 0o600))
+			}
+			n.token(nodemain.ExitOK, "watcher")
+			text, err := os.ReadFile(filepath.Join(n.dir, "api.crt"))
+			require.NoError(t, err)
+			block, _ := pem.Decode(text)
+			cert, err := x509.ParseCertificate(block.Bytes)
+			require.NoError(t, err)
+			require.Equal(t, c.subject, cert.Subject.CommonName)
+			require.Equal(t, c.subject, cert.Issuer.CommonName)
+			if c.conf != "" {
+				require.NoError(t, cert.VerifyHostname(c.subject))
+			}
+			require.NoError(t, cert.VerifyHostname("198.18.0.1"))
+		})
+	}
 }

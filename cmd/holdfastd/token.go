@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,8 +23,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
+	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
+	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
 
 // tokenArg is the argument that asks for a token instead of running a node.
@@ -89,7 +92,7 @@ func changeTokens(name, machineFile string, role hostapi.Role, remove bool, stdo
 	token := rand.Text()
 	clients.Tokens = append(clients.Tokens, hostapi.TokenEntry{Name: name, Role: role,
 		SHA256: hostapi.HashToken(token)})
-	if err := makeCertificate(at, file.Name); err != nil {
+	if err := makeCertificate(at, machineName(file, filepath.Dir(machineFile))); err != nil {
 		return err
 	}
 	if err := writeClients(at.ClientsFile, clients); err != nil {
@@ -133,7 +136,26 @@ func writeClients(path string, clients *hostapi.ClientsFile) error {
 // certificateLife is how long a certificate that the node signs itself is valid.
 const certificateLife = 10 * 365 * 24 * time.Hour
 
-// makeCertificate makes a certificate for the node's address and name, unless there is one.
+// machineName returns the name that the node has when it runs: that of the machine file or of the nodelist. It is
+// empty while the node has neither.
+func machineName(file *host.MachineFile, dir string) string {
+	if file.Name != "" {
+		return file.Name
+	}
+	path := filepath.Join(dir, pve.ConfFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	conf, _, err := corosync.Parse(path, data)
+	if err != nil || int(file.Machine) < 0 || int(file.Machine) >= len(conf.Nodes) {
+		return ""
+	}
+	return conf.Nodes[file.Machine].Name
+}
+
+// makeCertificate makes a certificate for the node's address and name, unless there is one. Its subject is
+// never empty, because programs that use OpenSSL refuse a certificate without one.
 func makeCertificate(at hostapi.Remote, name string) error {
 	if _, err := os.Stat(at.CertFile); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -147,7 +169,7 @@ func makeCertificate(at hostapi.Remote, name string) error {
 		return err
 	}
 	now := time.Now()
-	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name},
+	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: cmp.Or(name, "holdfast")},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateLife), IsCA: true,
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: []string{"localhost"}}

@@ -168,7 +168,8 @@ func (a *access) roleOf(r *http.Request) (Role, error) {
 	if err != nil {
 		return "", err
 	}
-	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+	// The scheme is not case-sensitive (RFC 9110, 11.1).
+	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		if len(token) < MinTokenBytes {
 			return "", nil
 		}

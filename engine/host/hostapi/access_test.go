@@ -44,6 +44,7 @@ func TestWhoIsLetIn(t *testing.T) {
 	}{
 		"a reader":            {"POST", "Authorization: Bearer " + readToken, "n1:8600", 0, RoleRead},
 		"a writer":            {"GET", "Authorization: Bearer " + writeToken, "198.18.0.1:8600", 0, RoleWrite},
+		"in other letters":    {"GET", "authorization: bearer " + readToken, "n1", 0, RoleRead},
 		"by IPv6":             {"GET", "Authorization: Bearer " + readToken, "[fd00::1]:8600", 0, RoleRead},
 		"no token":            {"GET", "", "n1", http.StatusUnauthorized, ""},
 		"an unknown token":    {"GET", "Authorization: Bearer " + readToken + "x", "n1", http.StatusUnauthorized, ""},
