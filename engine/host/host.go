@@ -173,7 +173,7 @@ func (h *Host) Run(ctx context.Context) error {
 			}
 		})
 	}
-	h.log.Info("machine is up", "machine", h.cfg.Machine, "boot", h.savedState.Boot, "processes",
+	h.log.Info("machine is up", "index", h.cfg.Machine, "boot", h.savedState.Boot, "processes",
 		len(h.procs))
 	var err error
 	select {

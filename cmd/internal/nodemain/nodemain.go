@@ -81,6 +81,7 @@ func Configure(change func(*host.Config)) Option {
 type program struct {
 	name      string
 	stderr    io.Writer
+	messages  io.Writer // stderr in the format of the log
 	processes Processes
 	endings   []Ending
 	configure []func(*host.Config)
@@ -146,9 +147,11 @@ func (p *program) start(file string) (int, error) {
 	if p.logFormat != logText && p.logFormat != logJSON {
 		return ExitUsage, fmt.Errorf("--log-format is %q: write %s or %s", p.logFormat, logText, logJSON)
 	}
+	p.messages = messages(p.stderr, p.name, p.logFormat)
+	logAs(p.stderr, p.name, p.logFormat)
 	cfg, err := load(file, p.processes)
 	if err != nil {
-		fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
+		fmt.Fprintf(p.messages, "%s: %v\n", p.name, err)
 		return ExitUsage, nil
 	}
 	switch {
@@ -215,10 +218,10 @@ func (p *program) run(cfg host.Config) int {
 	case errors.Is(err, host.ErrReboot):
 		return ExitReboot
 	case errors.Is(err, host.ErrConfig):
-		fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
+		fmt.Fprintf(p.messages, "%s: %v\n", p.name, err)
 		return ExitUsage
 	}
-	fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
+	fmt.Fprintf(p.messages, "%s: %v\n", p.name, err)
 	return ExitInternal
 }
 
@@ -231,7 +234,7 @@ func (p *program) endOnSignal(ctx context.Context, h *host.Host, signals <-chan 
 	go func() {
 		select {
 		case <-signals:
-			fmt.Fprintf(p.stderr, "%s: second signal: ending at once\n", p.name)
+			fmt.Fprintf(p.messages, "%s: second signal: ending at once\n", p.name)
 			now()
 		case <-ctx.Done():
 		}

@@ -2,10 +2,13 @@ package nodemain
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"log"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,4 +112,27 @@ func TestSuperviseSocket(t *testing.T) {
 	path, err := superviseSocket(&host.Config{Watchdog: "/run/watchdog.sock"})
 	require.NoError(t, err)
 	require.Equal(t, "/run/watchdog.sock", path)
+}
+
+// TestJSONLog: with --log-format json, what the command itself writes is JSON as well, also what makes it end.
+func TestJSONLog(t *testing.T) {
+	defer func() { log.SetOutput(os.Stderr); log.SetPrefix("") }()
+	log.SetPrefix("node: ")
+	var out bytes.Buffer
+	code := Main("node", "Runs nothing.", []string{"--log-format", "json", machineFile(t, `{"machine": 0}`)}, &out,
+		func(Machine) ([]host.Process, error) {
+			log.Print("warning: two_node\nin two lines")
+			return nil, errors.New("no such cluster")
+		})
+	require.Equal(t, ExitUsage, code)
+	var lines []map[string]any
+	for text := range strings.Lines(out.String()) {
+		var line map[string]any
+		require.NoError(t, json.Unmarshal([]byte(text), &line), text)
+		lines = append(lines, line)
+	}
+	require.Len(t, lines, 2)
+	require.Equal(t, []any{"WARN", "two_node\nin two lines", "node"},
+		[]any{lines[0]["level"], lines[0]["msg"], lines[0]["process"]})
+	require.Equal(t, "no such cluster", lines[1]["msg"])
 }

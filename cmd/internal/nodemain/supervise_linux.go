@@ -37,18 +37,19 @@ const stopRequest = "stop"
 
 // superviseMain is the first process.
 func superviseMain(name string, cfg host.Config, file, logFormat string, stderr io.Writer) int {
+	said := messages(stderr, name, logFormat)
 	socket, err := superviseSocket(&cfg)
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		fmt.Fprintf(said, "%s: %v\n", name, err)
 		return ExitUsage
 	}
 	self, err := os.Executable()
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: finding this program: %v\n", name, err)
+		fmt.Fprintf(said, "%s: finding this program: %v\n", name, err)
 		return ExitInternal
 	}
 	if err := adoptOrphans(); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		fmt.Fprintf(said, "%s: %v\n", name, err)
 		return ExitInternal
 	}
 	supply := exec.Command(self, SuperviseArg, socket, file, logFormat)
@@ -59,7 +60,7 @@ func superviseMain(name string, cfg host.Config, file, logFormat string, stderr 
 		err = supply.Start()
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: starting the machine: %v\n", name, err)
+		fmt.Fprintf(said, "%s: starting the machine: %v\n", name, err)
 		return ExitInternal
 	}
 	signals := make(chan os.Signal, 2)
@@ -73,14 +74,14 @@ func superviseMain(name string, cfg host.Config, file, logFormat string, stderr 
 	// A supply that was killed, for example for lack of memory, has left everything running that it had
 	// started, and other nodes are about to start the same services.
 	if killErr := endDescendants(func() { reapAll(nil) }); killErr != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", name, killErr)
+		fmt.Fprintf(said, "%s: %v\n", name, killErr)
 	}
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && ended.ExitCode() > 0 {
 		return ended.ExitCode()
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: the machine's supply ended: %v\n", name, err)
+		fmt.Fprintf(said, "%s: the machine's supply ended: %v\n", name, err)
 		return ExitInternal
 	}
 	return ExitOK
@@ -111,6 +112,7 @@ func RunMachine(args []string) (code int, err error) {
 	if len(args) != 3 {
 		return ExitUsage, fmt.Errorf("%w: it takes a socket, a machine file and a log format", errSupervise)
 	}
+	logAs(os.Stderr, "supervisor", args[2])
 	runtime.LockOSThread() // the program dies with the thread that started it
 	if err := adoptOrphans(); err != nil {
 		return ExitInternal, err
@@ -121,7 +123,7 @@ func RunMachine(args []string) (code int, err error) {
 	}
 	s := &powerSupply{machineFile: args[1], logFormat: args[2], exitedPrograms: make(chan exitedProgram, 64),
 		parentRequests: make(chan string, 1),
-		log:            log.New(os.Stderr, "supervisor: ", 0)}
+		log:            log.New(messages(os.Stderr, "supervisor", args[2]), "supervisor: ", 0)}
 	if file.Timescale != "" {
 		if s.timescale, err = timescale.Parse(file.Timescale); err != nil {
 			return ExitUsage, err
