@@ -132,7 +132,9 @@ func checkContent(path, text string) (problems []config.Problem, err error) {
 		// Without a word of "fence set" about its agent, a device proves nothing.
 		_, err = fencecheck.Plan(text, func(string) error { return nil })
 	case haproc.DatacenterPath:
-		_, err = config.ParseDatacenter(text)
+		if _, err = config.ParseDatacenter(text); err == nil {
+			problems = config.DatacenterProblems(text)
+		}
 	case haproc.ManagerStatusPath:
 		_, err = ha.DecodeManagerStatus([]byte(text))
 	default:

@@ -41,6 +41,10 @@ func TestFilesAreCorrected(t *testing.T) {
 	n.readOnly = true
 	refused("cluster not ready - no quorum?", "replace", "ha/resources.cfg", file)
 	n.readOnly = false
+	write("ha: shutdown_policy=migrte\n")
+	refused(`datacenter.cfg is not replaced: line 1: shutdown_policy: "migrte" is none of conditional, freeze, `+
+		"failover, migrate", "replace", "datacenter.cfg", file)
+	write(good)
 	n.must("file", "replace", "ha/resources.cfg", file, "--digest", configDigest(bad))
 	require.Equal(t, good, n.file(haproc.ResourcesPath))
 

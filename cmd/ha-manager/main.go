@@ -85,6 +85,9 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		return fmt.Errorf("%w: no command: write ha-manager help for the commands", errUsage)
+	}
 	root.PersistentFlags().StringVar(&t.apiAddress, "api", os.Getenv(nodeapi.AddressVariable),
 		"the node's API: the path of its `socket`, or https://HOST:PORT (default from $"+
 			nodeapi.AddressVariable+")")
@@ -134,6 +137,30 @@ func commandGroup(cmd *cobra.Command) *cobra.Command {
 	}
 	cmd.RunE = func(*cobra.Command, []string) error { return nil }
 	return cmd
+}
+
+// wordFlag takes one of some words.
+type wordFlag struct {
+	value *string
+	words []string
+}
+
+// wordVar adds an option that takes one of some words, and completes it.
+func wordVar(cmd *cobra.Command, value *string, name, usage string, words ...string) {
+	cmd.Flags().Var(&wordFlag{value, words}, name, usage)
+	completeWords(cmd, name, words...)
+}
+
+func (f *wordFlag) String() string { return *f.value }
+
+func (f *wordFlag) Type() string { return "string" }
+
+func (f *wordFlag) Set(text string) error {
+	if !slices.Contains(f.words, text) {
+		return fmt.Errorf("write %s", strings.Join(f.words, ", "))
+	}
+	*f.value = text
+	return nil
 }
 
 // booleanFlag is a switch with Proxmox VE's values.

@@ -65,8 +65,7 @@ func (t resourceCommands) newConfigCommand() *cobra.Command {
 			return t.printSections(cmd, sections, digest, sectionShape{idKey: "sid", kindKey: "type",
 				titleOf: sid, idOf: sid})
 		}}
-	cmd.Flags().StringVar(&kind, "type", "", "only resources of this `kind`: vm or ct")
-	completeWords(cmd, "type", ids.Kinds...)
+	wordVar(cmd, &kind, "type", "only resources of this `kind`: vm or ct", ids.Kinds...)
 	return t.withFormatFlag(cmd)
 }
 

@@ -173,8 +173,7 @@ type ruleFilter struct{ kind, resource string }
 
 // addTo gives a command the options of the filter.
 func (f *ruleFilter) addTo(cmd *cobra.Command, t ruleCommands) *cobra.Command {
-	cmd.Flags().StringVar(&f.kind, "type", "", "only rules of this `type`")
-	completeWords(cmd, "type", ruleKinds...)
+	wordVar(cmd, &f.kind, "type", "only rules of this `type`", ruleKinds...)
 	cmd.Flags().StringVar(&f.resource, "resource", "", "only rules for this `resource`")
 	completeFlag(cmd, "resource", t.completeManaged)
 	return t.withTableFlags(cmd)

@@ -65,6 +65,24 @@ func TestRulesThatAreRefused(t *testing.T) {
 	require.Empty(t, n.file(haproc.RulesPath))
 }
 
+// TestWordsThatDoNotExist: as in Proxmox VE's command, a type that does not exist and a missing command are errors.
+func TestWordsThatDoNotExist(t *testing.T) {
+	n := ruleNode(t)
+	for command, want := range map[string]string{
+		"rules config --type home": "write node-affinity, resource-affinity",
+		"rules list --type x":      "write node-affinity, resource-affinity",
+		"config --type qemu":       "write vm, ct",
+		"":                         "no command",
+	} {
+		code, out, errs := n.run(strings.Fields(command)...)
+		require.Equal(t, 255, code, command)
+		require.Contains(t, errs, want, command)
+		require.Empty(t, out, command)
+	}
+	require.Contains(t, n.must("config", "--type", "vm"), "vm:11")
+	require.NotContains(t, n.must("config", "--type", "vm"), "ct:14")
+}
+
 // TestARuleWithALostResourceCanBeChanged: only what the command names is checked.
 func TestARuleWithALostResourceCanBeChanged(t *testing.T) {
 	n := ruleNode(t)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
@@ -111,7 +112,12 @@ func (c *etcCopy) read(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading %s: %w", name, err)
 	}
-	return string(data), nil
+	text := string(data)
+	if !utf8.ValidString(text) {
+		c.say("could not take the bytes of %s that are not UTF-8; each is taken as %q", name, utf8.RuneError)
+		text = strings.ToValidUTF8(text, string(utf8.RuneError))
+	}
+	return text, nil
 }
 
 // readHA reads what the HA manager needs; nil if the copy has no resources.
@@ -184,7 +190,7 @@ func (c *etcCopy) readRules(spec *haspec.Spec) error {
 	}{
 		{"ha/rules.cfg", &spec.Rules, c.dropUnreadableRules},
 		{"ha/groups.cfg", &spec.Groups, c.dropUnreadableGroups},
-		{"datacenter.cfg", &spec.Datacenter, nil},
+		{"datacenter.cfg", &spec.Datacenter, c.reportDatacenter},
 		{"ha/fence.cfg", &spec.Fence, nil},
 	} {
 		text, err := c.read(f.name)
@@ -223,6 +229,19 @@ func (c *etcCopy) dropUnreadableRules(text string) string {
 		c.say("could not take of ha/rules.cfg: %v", p)
 	}
 	return config.FormatRules(rules)
+}
+
+// reportDatacenter reports the settings of datacenter.cfg that the run has no use for, and keeps all.
+func (c *etcCopy) reportDatacenter(text string) string {
+	for _, p := range config.DatacenterProblems(text) {
+		c.say("could not take of datacenter.cfg: %v", p)
+	}
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, "migration:"); ok && strings.Contains(value, "network=") {
+			c.say("could not take of datacenter.cfg: a network of its own for migrations")
+		}
+	}
+	return text
 }
 
 // dropUnreadableGroups drops what cannot be read of ha/groups.cfg.

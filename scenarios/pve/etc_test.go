@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -128,4 +129,28 @@ func TestTwoNodesGetFaults(t *testing.T) {
 	data = []byte(strings.Replace(string(data), "quorum {", "quorum {\n expected_votes: 5", 1))
 	require.NoError(t, Topology(s, path, data))
 	require.True(t, s.Nemesis.BeyondSurvival, "three of five expected votes are needed")
+}
+
+// TestEtcPVEReportsSettings: a value that means nothing and a byte that is no text are reported; the run does as
+// without them.
+func TestEtcPVEReportsSettings(t *testing.T) {
+	s := parsed(t, threeMachines+"subject: {kind: pve}\n")
+	report, err := EtcPVE(s, etcFiles(t, map[string]string{
+		"ha/resources.cfg":               "vm: 100\n\tcomment B\xfcro\n",
+		"nodes/hv1/qemu-server/100.conf": "memory: 1\n",
+		"datacenter.cfg": "description: B\xfcro\nha: shutdown_policy=migrte\n" +
+			"migration: secure,network=10.2.0.0/16\n",
+	}))
+	require.NoError(t, err)
+	for _, line := range []string{
+		`could not take the bytes of ha/resources.cfg that are not UTF-8; each is taken as '�'`,
+		`could not take the bytes of datacenter.cfg that are not UTF-8; each is taken as '�'`,
+		`could not take of datacenter.cfg: line 2: shutdown_policy: "migrte" is none of conditional, freeze, ` +
+			`failover, migrate`,
+		"could not take of datacenter.cfg: a network of its own for migrations",
+		"took datacenter.cfg",
+	} {
+		require.Contains(t, report, line)
+	}
+	require.True(t, utf8.ValidString(s.Subject.Value.(Spec).HA.Resources), "run folders keep it as YAML")
 }

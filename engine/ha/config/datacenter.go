@@ -2,7 +2,9 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,13 +38,54 @@ func ParseDatacenter(text string) (ha.Datacenter, error) {
 		case "fencing":
 			dc.Fencing = ha.FencingMode(value)
 		case "max_workers":
-			err = setInt(&dc.MaxWorkers, value)
+			if err = setInt(&dc.MaxWorkers, value); err != nil {
+				err = fmt.Errorf("max_workers: %w", err)
+			}
 		}
 		if err != nil {
 			return dc, fmt.Errorf("read datacenter settings, line %d: %w", i+1, err)
 		}
 	}
 	return dc, nil
+}
+
+// DatacenterProblems returns the settings of HA in datacenter.cfg that can be read and mean nothing: values that
+// are none of those that exist. The HA manager then does as without them, or as DefaultDatacenter.
+func DatacenterProblems(text string) []Problem {
+	var problems []Problem
+	for i, line := range strings.Split(text, "\n") {
+		dc, err := ParseDatacenter(line)
+		if err != nil {
+			problems = append(problems, Problem{Line: i + 1, Text: errors.Unwrap(err).Error()})
+			continue
+		}
+		for _, s := range []struct {
+			name, value string
+			known       []string
+		}{
+			{"shutdown_policy", string(dc.ShutdownPolicy), wordsOf(ha.PolicyConditional, ha.PolicyFreeze,
+				ha.PolicyFailover, ha.PolicyMigrate)},
+			{"decisions", string(dc.Decisions), wordsOf(ha.DecisionsStrict, ha.DecisionsUpstream)},
+			{"fencing", string(dc.Fencing), wordsOf(ha.FencingModes()...)},
+			{"crs: ha", string(dc.CRS.Mode), wordsOf(ha.SchedBasic, ha.SchedStatic, ha.SchedDynamic)},
+			{"ha-auto-rebalance-method", string(dc.CRS.Method), wordsOf(ha.RebalanceBruteforce,
+				ha.RebalanceTopsis)},
+		} {
+			if s.value != "" && !slices.Contains(s.known, s.value) {
+				problems = append(problems, Problem{Line: i + 1, Text: fmt.Sprintf("%s: %q is none of %s", s.name,
+					s.value, strings.Join(s.known, ", "))})
+			}
+		}
+	}
+	return problems
+}
+
+func wordsOf[T ~string](values ...T) []string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = string(v)
+	}
+	return words
 }
 
 // setDatacenterList reads "name=setting,…".

@@ -32,3 +32,18 @@ func TestFormatDatacenterIsReadBack(t *testing.T) {
 		require.Equal(t, dc, got)
 	})
 }
+
+// TestDatacenterProblems: values that exist, keys of other programs and empty entries are no problems.
+func TestDatacenterProblems(t *testing.T) {
+	require.Empty(t, DatacenterProblems("# ha: shutdown_policy=x\nkeyboard: de\nha: shutdown_policy=migrate,decisions=upstream\n"+
+		"crs: static\ncrs:\nfencing: both\nbwlimit: clone=10\nha:\n"+FormatDatacenter(ha.DefaultDatacenter())))
+	require.Equal(t, []Problem{
+		{1, `shutdown_policy: "migrte" is none of conditional, freeze, failover, migrate`},
+		{2, `crs: ha: "statik" is none of basic, static, dynamic`},
+		{2, `ha-auto-rebalance-method: "x" is none of bruteforce, topsis`},
+		{3, `fencing: "hw" is none of watchdog, hardware, both`},
+		{4, `max_workers: "many" is not a number from 0`},
+		{6, `decisions: "loose" is none of strict, upstream`},
+	}, DatacenterProblems("ha: shutdown_policy=migrte\r\ncrs: ha=statik,ha-auto-rebalance-method=x\nfencing: hw\n"+
+		"max_workers: many\nkeyboard: de\nha: decisions=loose\n"))
+}
