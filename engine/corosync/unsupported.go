@@ -45,7 +45,11 @@ func (c *Config) unsupportedQuorum() []Limitation {
 	}
 	add(q.ExpectedVotes.Set && q.ExpectedVotes.Value < c.NodeVotes(), "expected_votes",
 		"the votes of the nodelist are expected, which is more")
-	add(q.TwoNode.Value, "two_node", "both nodes are needed for quorum")
+	needed := "both nodes are needed for quorum"
+	if len(c.Nodes) != 2 {
+		needed = "a majority of the votes is needed for quorum"
+	}
+	add(q.TwoNode.Value, "two_node", needed)
 	add(c.waitForAll(), "wait_for_all", "a majority is quorate also right after the start")
 	add(q.LastManStanding.Value, "last_man_standing", "expected votes stay as they are when nodes leave")
 	add(q.AutoTieBreaker.Value, "auto_tie_breaker", "half of the votes is never quorate")

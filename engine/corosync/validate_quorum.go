@@ -51,6 +51,12 @@ func (c *Config) validateQuorum(f *findings) {
 	c.validateTieBreaker(f)
 }
 
+// addVotequorum adds an error that votequorum ends with. Corosync starts it only if the file names it as
+// provider; this engine always uses it.
+func (c *Config) addVotequorum(f *findings, line int, remedy, format string, args ...any) {
+	f.addRefusal(line, c.Quorum.Provider == "", remedy, format, args...)
+}
+
 // validateLMS checks last_man_standing.
 func (c *Config) validateLMS(f *findings) {
 	q := &c.Quorum
@@ -92,7 +98,7 @@ func (c *Config) validateTieBreaker(f *findings) {
 	}
 	if c.tieBreakerOff() {
 		if q.LastManStanding.Value {
-			f.addError(q.lineOf("auto_tie_breaker"),
+			c.addVotequorum(f, q.lineOf("auto_tie_breaker"),
 				"add \"wait_for_all: 1\", and better drop last_man_standing",
 				"quorum.auto_tie_breaker and last_man_standing together need wait_for_all in a cluster with "+
 					"an odd number of votes")
@@ -165,7 +171,7 @@ func (c *Config) validateDevice(f *findings) {
 		{"allow_downscale", q.AllowDownscale.Value},
 	} {
 		if clash.on {
-			f.addError(q.lineOf(clash.key), fmt.Sprintf("delete %s or the device", clash.key),
+			c.addVotequorum(f, q.lineOf(clash.key), fmt.Sprintf("delete %s or the device", clash.key),
 				"quorum.%s and a quorum device cannot be used together", clash.key)
 		}
 	}
@@ -191,7 +197,7 @@ func (c *Config) validateDeviceVotes(f *findings) {
 	if d.VoteCount.Set {
 		if q.ExpectedVotes.Set && q.ExpectedVotes.Value > 0 &&
 			uint64(q.ExpectedVotes.Value) < uint64(d.VoteCount.Value)+2 {
-			f.addError(d.lineOf("votes"), "lower the device's votes or delete quorum.expected_votes",
+			c.addVotequorum(f, d.lineOf("votes"), "lower the device's votes or delete quorum.expected_votes",
 				"quorum.device.votes is %d with quorum.expected_votes %d; the nodes need at least 2",
 				d.VoteCount.Value, q.ExpectedVotes.Value)
 		}
@@ -201,11 +207,11 @@ func (c *Config) validateDeviceVotes(f *findings) {
 		return
 	}
 	if q.ExpectedVotes.Set {
-		f.addError(d.sectionLine, "add \"votes: N\" to section device, or delete quorum.expected_votes",
+		c.addVotequorum(f, d.sectionLine, "add \"votes: N\" to section device, or delete quorum.expected_votes",
 			"quorum.device.votes is needed when quorum.expected_votes is given")
 	}
 	if c.NodeVotes() != uint32(len(c.Nodes)) {
-		f.addError(d.sectionLine, "add \"votes: N\" to section device",
+		c.addVotequorum(f, d.sectionLine, "add \"votes: N\" to section device",
 			"quorum.device.votes is needed when not every node has one vote")
 	}
 }
