@@ -36,7 +36,8 @@ func (e *daemonEnv) findGuest(kind string) lrm.Resource {
 	return nil
 }
 
-// guestFlaws are how a fake service fails: fa:<abcdef>, where missing digits are 0.
+// guestFlaws are how a fake service fails: fa:<abcdef>, where missing digits are 0. One of fewer than three digits
+// does not fail.
 type guestFlaws struct {
 	// failedStarts and moves are how many attempts fail at first.
 	failedStarts, failedMoves int
@@ -48,6 +49,9 @@ type guestFlaws struct {
 
 func flawsOf(sid string) guestFlaws {
 	_, digits, _ := strings.Cut(sid, ":")
+	if len(digits) < 3 {
+		return guestFlaws{}
+	}
 	digit := func(i int) int {
 		if i < len(digits) && digits[i] >= '0' && digits[i] <= '9' {
 			return int(digits[i] - '0')
