@@ -132,9 +132,7 @@ func checkContent(path, text string) (problems []config.Problem, err error) {
 		// Without a word of "fence set" about its agent, a device proves nothing.
 		_, err = fencecheck.Plan(text, func(string) error { return nil })
 	case haproc.DatacenterPath:
-		if _, err = config.ParseDatacenter(text); err == nil {
-			problems = config.DatacenterProblems(text)
-		}
+		problems = config.DatacenterProblems(text)
 	case haproc.ManagerStatusPath:
 		_, err = ha.DecodeManagerStatus([]byte(text))
 	default:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/oneof"
 	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/output"
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodeapi"
 	"github.com/holdfast-sim/holdfast/cmd/internal/version"
@@ -139,28 +140,10 @@ func commandGroup(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// wordFlag takes one of some words.
-type wordFlag struct {
-	value *string
-	words []string
-}
-
 // wordVar adds an option that takes one of some words, and completes it.
-func wordVar(cmd *cobra.Command, value *string, name, usage string, words ...string) {
-	cmd.Flags().Var(&wordFlag{value, words}, name, usage)
-	completeWords(cmd, name, words...)
-}
-
-func (f *wordFlag) String() string { return *f.value }
-
-func (f *wordFlag) Type() string { return "string" }
-
-func (f *wordFlag) Set(text string) error {
-	if !slices.Contains(f.words, text) {
-		return fmt.Errorf("write %s", strings.Join(f.words, ", "))
-	}
-	*f.value = text
-	return nil
+func wordVar(cmd *cobra.Command, value *string, name, usage string, list ...string) {
+	cmd.Flags().Var(&oneof.Flag{Value: value, Words: list}, name, usage)
+	completeWords(cmd, name, list...)
 }
 
 // booleanFlag is a switch with Proxmox VE's values.

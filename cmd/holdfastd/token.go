@@ -136,8 +136,8 @@ func writeClients(path string, clients *hostapi.ClientsFile) error {
 // certificateLife is how long a certificate that the node signs itself is valid.
 const certificateLife = 10 * 365 * 24 * time.Hour
 
-// machineName returns the name that the node has when it runs: that of the machine file or of the nodelist. It is
-// empty while the node has neither.
+// machineName returns the name that the node has when it runs: that of the machine file or of the
+// nodelist. It is empty while the node has neither.
 func machineName(file *host.MachineFile, dir string) string {
 	if file.Name != "" {
 		return file.Name
@@ -169,7 +169,8 @@ func makeCertificate(at hostapi.Remote, name string) error {
 		return err
 	}
 	now := time.Now()
-	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: cmp.Or(name, "holdfast")},
+	template := &x509.Certificate{SerialNumber: serial,
+		Subject:   pkix.Name{CommonName: cmp.Or(name, "holdfast")},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateLife), IsCA: true,
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: []string{"localhost"}}

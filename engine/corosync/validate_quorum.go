@@ -207,7 +207,8 @@ func (c *Config) validateDeviceVotes(f *findings) {
 		return
 	}
 	if q.ExpectedVotes.Set {
-		c.addVotequorum(f, d.sectionLine, "add \"votes: N\" to section device, or delete quorum.expected_votes",
+		c.addVotequorum(f, d.sectionLine,
+			"add \"votes: N\" to section device, or delete quorum.expected_votes",
 			"quorum.device.votes is needed when quorum.expected_votes is given")
 	}
 	if c.NodeVotes() != uint32(len(c.Nodes)) {

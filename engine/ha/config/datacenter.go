@@ -49,8 +49,8 @@ func ParseDatacenter(text string) (ha.Datacenter, error) {
 	return dc, nil
 }
 
-// DatacenterProblems returns the settings of HA in datacenter.cfg that can be read and mean nothing: values that
-// are none of those that exist. The HA manager then does as without them, or as DefaultDatacenter.
+// DatacenterProblems returns the settings of HA in datacenter.cfg that mean nothing, because they cannot be
+// read or are none of the values that exist.
 func DatacenterProblems(text string) []Problem {
 	var problems []Problem
 	for i, line := range strings.Split(text, "\n") {
@@ -72,8 +72,8 @@ func DatacenterProblems(text string) []Problem {
 				ha.RebalanceTopsis)},
 		} {
 			if s.value != "" && !slices.Contains(s.known, s.value) {
-				problems = append(problems, Problem{Line: i + 1, Text: fmt.Sprintf("%s: %q is none of %s", s.name,
-					s.value, strings.Join(s.known, ", "))})
+				problems = append(problems, Problem{Line: i + 1, Text: fmt.Sprintf("%s: %q is none of %s",
+					s.name, s.value, strings.Join(s.known, ", "))})
 			}
 		}
 	}

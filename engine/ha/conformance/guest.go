@@ -36,8 +36,8 @@ func (e *daemonEnv) findGuest(kind string) lrm.Resource {
 	return nil
 }
 
-// guestFlaws are how a fake service fails: fa:<abcdef>, where missing digits are 0. One of fewer than three digits
-// does not fail.
+// guestFlaws are how a fake service fails: fa:<abcdef>, where missing digits are 0. One of fewer than three
+// digits does not fail.
 type guestFlaws struct {
 	// failedStarts and moves are how many attempts fail at first.
 	failedStarts, failedMoves int

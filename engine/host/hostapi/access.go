@@ -169,7 +169,8 @@ func (a *access) roleOf(r *http.Request) (Role, error) {
 		return "", err
 	}
 	// The scheme is not case-sensitive (RFC 9110, 11.1).
-	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
 		if len(token) < MinTokenBytes {
 			return "", nil
 		}
