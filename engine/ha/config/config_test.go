@@ -71,6 +71,37 @@ func TestParseRulesReportsWhatItSkips(t *testing.T) {
 	}
 }
 
+// TestTheLastRuleOfAnIDIsInForce, with its place among the rules, as with pve-common 9.2. A last one that cannot
+// be used leaves none.
+func TestTheLastRuleOfAnIDIsInForce(t *testing.T) {
+	const first = "node-affinity: xx\n\tresources vm:1\n\tnodes a\n\n"
+	const other = "node-affinity: yy\n\tresources vm:2\n\tnodes a\n\n"
+	rules, problems, err := config.ParseRules(first + other + "node-affinity: xx\n\tresources vm:3\n\tnodes b\n")
+	require.NoError(t, err)
+	require.Len(t, problems, 1)
+	require.Equal(t, []string{"vm:3"}, rules["xx"].Resources)
+	require.Greater(t, rules["xx"].Order, rules["yy"].Order)
+	rules, problems, err = config.ParseRules(first + "node-affinity: xx\n\tresources vm:3\n")
+	require.NoError(t, err)
+	require.Len(t, problems, 2)
+	require.Empty(t, rules)
+}
+
+// TestCommentsOfRulesAreEscaped, as with pve-common: what a person wrote by hand is read as it stands.
+func TestCommentsOfRulesAreEscaped(t *testing.T) {
+	const rule = "node-affinity: xx\n\tresources vm:1\n\tnodes a\n\tcomment "
+	for inFile, want := range map[string]string{"a%20b": "a b", "f%C3%BCr: 100%25": "für: 100%", "100%": "100%", "% %20%": "%  %",
+		"%FF": "%FF", "plain": "plain"} {
+		rules, problems, err := config.ParseRules(rule + inFile + "\n")
+		require.NoError(t, err)
+		require.Empty(t, problems)
+		require.Equal(t, want, rules["xx"].Comment)
+	}
+	written := config.FormatRules(map[string]*config.Rule{"xx": {ID: "xx", Kind: config.NodeAffinity,
+		Resources: []string{"vm:1"}, Nodes: map[string]int{"a": 0}, Comment: "für: 100%, a b"}})
+	require.Contains(t, written, "comment f%C3%BCr%3A 100%25, a b\n")
+}
+
 func TestTooLargeFilesAreRefused(t *testing.T) {
 	_, _, err := config.ParseSections(strings.Repeat("#", 1<<20+1))
 	require.True(t, errors.Is(err, config.ErrTooLarge))

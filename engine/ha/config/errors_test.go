@@ -50,14 +50,14 @@ func TestDatacenterSettingsThatMakeNoSense(t *testing.T) {
 
 func TestGroupsReportWhatTheySkip(t *testing.T) {
 	groups, problems, err := config.ParseGroups(`group: aa
+	nodes n3
+
+group: aa
 	nodes n1:2,n2
 	type group
 	colour red
 	restricted maybe
 	nofailback
-
-group: aa
-	nodes n3
 
 vm: 1
 	nodes n1
@@ -78,9 +78,9 @@ group: odd
 		all = append(all, problem.String())
 	}
 	require.Equal(t, []string{
-		"line 4: group aa, property colour: unknown property",
-		`line 5: group aa, property restricted: "maybe" is not a boolean`,
-		"line 8: duplicate group aa",
+		"line 4: duplicate group aa, which replaces the earlier one",
+		"line 7: group aa, property colour: unknown property",
+		`line 8: group aa, property restricted: "maybe" is not a boolean`,
 		"line 11: group 1: unknown type vm",
 		"line 14: group empty has no nodes",
 		`line 18: group odd, property nodes: "n1:high" is not of the form node or node:priority`,
@@ -89,7 +89,8 @@ group: odd
 }
 
 func TestResourcesReportWhatTheySkip(t *testing.T) {
-	services, problems, err := config.ParseResources("vm: 1\n\tmax_restart lots\n\tstate paused\n\tmax_relocate 5\n\nVM: 2\n\nvm: 1\n")
+	services, problems, err := config.ParseResources("vm: 1\n\tmax_relocate 7\n\n" +
+		"vm: 1\n\tmax_restart lots\n\tstate paused\n\tmax_relocate 5\n\nVM: 2\n")
 	require.NoError(t, err)
 	require.Len(t, services, 1)
 	require.Equal(t, ha.WantStarted, services["vm:1"].State)

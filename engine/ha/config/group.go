@@ -16,7 +16,7 @@ type Group struct {
 	Order      int
 }
 
-// ParseGroups reads ha/groups.cfg.
+// ParseGroups reads ha/groups.cfg. Of groups with the same name the last is in force.
 func ParseGroups(text string) (map[string]*Group, []Problem, error) {
 	sections, problems, err := ParseSections(text)
 	if err != nil {
@@ -29,8 +29,8 @@ func ParseGroups(text string) (map[string]*Group, []Problem, error) {
 			continue
 		}
 		if groups[section.ID] != nil {
-			problems = append(problems, Problem{section.Line, "duplicate group " + section.ID})
-			continue
+			problems = append(problems, Problem{section.Line, "duplicate group " + section.ID + replaces})
+			delete(groups, section.ID)
 		}
 		group := &Group{ID: section.ID, Order: i + 1}
 		for _, kv := range section.Keys {

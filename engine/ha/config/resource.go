@@ -16,7 +16,8 @@ import (
 const maxPolicyTries = 1000
 
 // ParseResources reads ha/resources.cfg. It leaves Node empty: the file does not contain the node of a
-// service, which is where the guest's own configuration is.
+// service, which is where the guest's own configuration is. Of sections about the same service the last is in
+// force.
 func ParseResources(text string) (map[string]*ha.ServiceConfig, []Problem, error) {
 	sections, problems, err := ParseSections(text)
 	if err != nil {
@@ -31,8 +32,7 @@ func ParseResources(text string) (map[string]*ha.ServiceConfig, []Problem, error
 			continue
 		}
 		if services[sid] != nil {
-			problems = append(problems, Problem{section.Line, "duplicate resource " + sid})
-			continue
+			problems = append(problems, Problem{section.Line, "duplicate resource " + sid + replaces})
 		}
 		service := DefaultService(kind)
 		service.State = ha.WantStarted // the file's default differs from an absent value elsewhere

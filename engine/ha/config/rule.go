@@ -107,7 +107,8 @@ func parseResources(value string) ([]string, error) {
 	return sortedKeys(seen), nil
 }
 
-// ParseRules reads ha/rules.cfg. A section that cannot be used becomes a problem.
+// ParseRules reads ha/rules.cfg. A section that cannot be used becomes a problem. Of sections with the same
+// id the last is in force, at its place, and if it cannot be used none is (pve-common, SectionConfig).
 func ParseRules(text string) (map[string]*Rule, []Problem, error) {
 	sections, problems, err := ParseSections(text)
 	if err != nil {
@@ -122,8 +123,8 @@ func ParseRules(text string) (map[string]*Rule, []Problem, error) {
 		}
 		order++
 		if rules[section.ID] != nil {
-			problems = append(problems, Problem{section.Line, "duplicate rule " + section.ID})
-			continue
+			problems = append(problems, Problem{section.Line, "duplicate rule " + section.ID + replaces})
+			delete(rules, section.ID)
 		}
 		rule, ruleProblems := ruleFromSection(section)
 		problems = append(problems, ruleProblems...)
@@ -172,7 +173,7 @@ func (r *Rule) setProperty(key, value string) (err error) {
 		r.Disable, err = parseFlag(value)
 		return err
 	case "comment":
-		r.Comment = value
+		r.Comment = decodeComment(value)
 		return nil
 	}
 	if r.Kind == NodeAffinity {
@@ -206,7 +207,7 @@ func FormatRules(rules map[string]*Rule) string {
 			section.Keys = append(section.Keys, KeyValue{Key: key, Value: value})
 		}
 		if rule.Comment != "" {
-			add("comment", rule.Comment)
+			add("comment", encodeComment(rule.Comment))
 		}
 		if rule.Affinity != "" {
 			add("affinity", rule.Affinity)

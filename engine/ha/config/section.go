@@ -14,6 +14,9 @@ const (
 	maxSections  = 50_000
 )
 
+// replaces ends the problem of a section whose id an earlier one has.
+const replaces = ", which replaces the earlier one"
+
 // ErrTooLarge means that a file is larger than the store allows.
 var ErrTooLarge = errors.New("configuration is too large")
 
