@@ -113,7 +113,7 @@ func (h *History) judge(ctx context.Context, modelName string, o *options, opts 
 	case h.Import.OpenStart && m.Name == registerName:
 		notes = append(notes, "initial state: null, as in Knossos, because none was given")
 		if report.Validity == Invalid {
-			if err := report.undecideIfStartMatters(ctx, m, h, &started, opts); err != nil {
+			if err := report.requireInitialState(ctx, m, h, &started, opts); err != nil {
 				return nil, err
 			}
 		}
@@ -139,10 +139,10 @@ func (report *Report) judgeSilence(m *Model, ops []history.Operation) {
 	report.Validity, report.Reason, report.Stats.Checked = Valid, "", len(ops)
 }
 
-// undecideIfStartMatters makes the verdict unknown if registers that begin with other values explain the
+// requireInitialState makes the verdict unknown if registers that begin with other values explain the
 // history: the format does not tell their values, and no option did. A value that a failed call tried to
 // write is taken for that of the call. started has the operations of the whole history that say something.
-func (report *Report) undecideIfStartMatters(ctx context.Context, m *Model, whole, started *History,
+func (report *Report) requireInitialState(ctx context.Context, m *Model, whole, started *History,
 	opts []Option) error {
 	if whole.hasAbortedRead(report.Violations) {
 		return nil

@@ -113,7 +113,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		ops[i] = op
 	}
 	_, info := porcupine.CheckOperationsVerbose(v.picture.model, ops, arbiterTimeout)
-	info.AddAnnotations(append(rows.around(r.context), r.marks(v)...))
+	info.AddAnnotations(append(rows.contextAnnotations(r.context), r.marks(v)...))
 	if err := porcupine.Visualize(v.picture.model, info, w); err != nil {
 		return fmt.Errorf("writing the picture of a violation: %w", err)
 	}
@@ -143,8 +143,8 @@ func newRows(v *Violation, context []history.Operation) rows {
 
 func (r rows) rowOf(process int) int { return r[process] }
 
-// around shows the context as annotations, so that it costs no search.
-func (r rows) around(context []history.Operation) []porcupine.Annotation {
+// contextAnnotations shows the context as annotations, so that it costs no search.
+func (r rows) contextAnnotations(context []history.Operation) []porcupine.Annotation {
 	notes := make([]porcupine.Annotation, 0, len(context))
 	for i := range context {
 		op := &context[i]

@@ -108,7 +108,7 @@ func (r *resolution) resolve() error {
 			r.observers = append(r.observers, uint32(i))
 		}
 		r.place[i].rev = op.Rev
-		if role != models.LocalObservation && !r.beyondLog(i) {
+		if role != models.LocalObservation && !r.rejectBeyondLog(i) {
 			r.last = max(r.last, op.Rev)
 		}
 	}
@@ -129,8 +129,8 @@ func (r *resolution) resolve() error {
 	return nil
 }
 
-// beyondLog rejects an operation whose revision the complete log does not have.
-func (r *resolution) beyondLog(i int) bool {
+// rejectBeyondLog rejects an operation whose revision the complete log does not have.
+func (r *resolution) rejectBeyondLog(i int) bool {
 	op := &r.ops[i]
 	if !r.logComplete || op.Rev <= r.witness.Tip {
 		return false

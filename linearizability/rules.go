@@ -43,7 +43,7 @@ func (report *Report) applyRules(ctx context.Context, m *Model, pieces []piece, 
 		}
 		report.Method = ByRules
 		report.Stats.Checked += countJudged(m, p.part)
-		if err := report.doubt(ctx, m, p, o, found); err != nil {
+		if err := report.recheckPiece(ctx, m, p, o, found); err != nil {
 			return false, err
 		}
 	}
@@ -74,9 +74,10 @@ func countJudged(m *Model, ops []history.Operation) int {
 	return n
 }
 
-// doubt lets porcupine judge a small piece again that rules have decided: every invalid one, and a sample of
-// the valid ones.
-func (report *Report) doubt(ctx context.Context, m *Model, p *piece, o *options, found *findings) error {
+// recheckPiece lets porcupine judge a small piece again that rules have decided: every invalid one, and a
+// sample of the valid ones.
+func (report *Report) recheckPiece(ctx context.Context, m *Model, p *piece, o *options,
+	found *findings) error {
 	steps := arbiterSteps
 	switch {
 	case o.arbiter == ArbiterNever || len(p.part) > sampleOps:

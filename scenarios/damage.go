@@ -22,7 +22,7 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 	down := make([]bool, len(s.Machines))
 	for i := range schedule {
 		f := &schedule[i]
-		if at < f.At || at >= s.hurtsUntil(f) || f.IsAimed() {
+		if at < f.At || at >= s.damageEnd(f) || f.IsAimed() {
 			continue
 		}
 		if f.IsNetwork() {
@@ -53,8 +53,8 @@ func disablesMachine(k fault.Kind) bool {
 	return (&fault.Fault{Kind: k}).LosesData()
 }
 
-// hurtsUntil returns the time at which the damage of a fault ends.
-func (s *Scenario) hurtsUntil(f *fault.Fault) time.Duration {
+// damageEnd returns the time at which the damage of a fault ends.
+func (s *Scenario) damageEnd(f *fault.Fault) time.Duration {
 	if f.Kind == fault.DiskFull || f.Kind == fault.DiskError || f.Kind == fault.DiskLatent || f.LosesData() {
 		return s.Duration
 	}

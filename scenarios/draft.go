@@ -36,7 +36,7 @@ func decodeDraft(file string, data []byte) (*draft, error) {
 	v := validator{scenario: &d.scenario}
 	v.checkIndependentParts()
 	d.addPathProblems(v.findings)
-	if d.knownSound("machines", "warmup", "duration", "quiescence") {
+	if d.knownValid("machines", "warmup", "duration", "quiescence") {
 		v.findings = nil
 		v.checkSchedule()
 		d.addPathProblems(v.findings)
@@ -76,9 +76,9 @@ func (d *draft) isConsequence(p *strictyaml.Problem, known strictyaml.Problems) 
 	})
 }
 
-// knownSound reports whether nothing is known to be wrong with the values of these keys, and none is
+// knownValid reports whether nothing is known to be wrong with the values of these keys, and none is
 // missing that must be there.
-func (d *draft) knownSound(keys ...string) bool {
+func (d *draft) knownValid(keys ...string) bool {
 	for _, key := range keys {
 		if slices.ContainsFunc(d.problems, func(p *strictyaml.Problem) bool {
 			return isInsidePath(p.Path,

@@ -191,7 +191,7 @@ func (e *expander) canAdd(f *fault.Fault) bool {
 		return false
 	}
 	with := append(slices.Clone(e.schedule), *f)
-	until := e.scenario.hurtsUntil(f)
+	until := e.scenario.damageEnd(f)
 	for i := range with {
 		// Damage grows only where a fault begins.
 		at := with[i].At
@@ -229,7 +229,7 @@ func (e *expander) survivesWorst(schedule []fault.Fault, at time.Duration) bool 
 	cases := 1
 	for i := range schedule {
 		f := &schedule[i]
-		if f.IsAimed() && f.At <= at && at < s.hurtsUntil(f) {
+		if f.IsAimed() && f.At <= at && at < s.damageEnd(f) {
 			aimed = append(aimed, i)
 			if cases *= len(s.Machines); cases > maxAims {
 				return false

@@ -25,7 +25,7 @@ func Parse(filename string, data []byte, kinds Kinds) (*Scenario, Subject, error
 		return nil, nil, err
 	}
 	var subject Subject
-	if d.knownSound("machines", "warmup", "duration", "quiescence", "subject") {
+	if d.knownValid("machines", "warmup", "duration", "quiescence", "subject") {
 		subject, err = kinds.Subject(&d.scenario)
 		var found strictyaml.Problems
 		found.Add(strictyaml.Problem{File: filename}, err)

@@ -158,14 +158,14 @@ func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 		r.addAuditor(i)
 	}
 	for i := range s.Machines {
-		r.world.Kernel.At(int64(time.Duration(i)*time.Millisecond), powerPresser{r.world.MachineAt(i)}, 0, 0)
+		r.world.Kernel.At(int64(time.Duration(i)*time.Millisecond), powerButton{r.world.MachineAt(i)}, 0, 0)
 	}
 }
 
-// powerPresser switches a machine on.
-type powerPresser struct{ machine *world.Machine }
+// powerButton switches a machine on.
+type powerButton struct{ machine *world.Machine }
 
-func (p powerPresser) Handle(uint32, uint64) { p.machine.PressPower() }
+func (p powerButton) Handle(uint32, uint64) { p.machine.PressPower() }
 
 func (r *run) onRecord(rec scenarios.Stamped) error {
 	if r.options.Records != nil {

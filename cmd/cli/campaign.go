@@ -116,7 +116,7 @@ func (a *app) planCampaign(words []string, f *campaignflags.Flags) (*plan, error
 		return nil, err
 	}
 	if f.Strict {
-		if err := refusePartial(p.jobs); err != nil {
+		if err := rejectPartial(p.jobs); err != nil {
 			return nil, err
 		}
 	}

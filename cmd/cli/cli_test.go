@@ -12,7 +12,7 @@ import (
 
 func TestAsExpected(t *testing.T) {
 	run := func(expect string, v linearizability.Validity) linearizability.Validity {
-		return asExpected(&scenarios.Run{Scenario: &scenarios.Scenario{Expect: scenarios.Expect{Verdict: expect}},
+		return expectationMet(&scenarios.Run{Scenario: &scenarios.Scenario{Expect: scenarios.Expect{Verdict: expect}},
 			Verdicts: []linearizability.Verdict{{Validity: v}}})
 	}
 	require.Equal(t, linearizability.Valid, run("valid", linearizability.Valid))
@@ -21,7 +21,7 @@ func TestAsExpected(t *testing.T) {
 	require.Equal(t, linearizability.Valid, run("invalid", linearizability.Invalid))
 	require.Equal(t, linearizability.Invalid, run("invalid", linearizability.Valid))
 	require.Equal(t, linearizability.Unknown, run("unknown", linearizability.Unknown), "never a success")
-	require.Equal(t, linearizability.Unknown, asExpected(&scenarios.Run{Scenario: &scenarios.Scenario{}}),
+	require.Equal(t, linearizability.Unknown, expectationMet(&scenarios.Run{Scenario: &scenarios.Scenario{}}),
 		"nothing was checked")
 }
 

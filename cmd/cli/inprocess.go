@@ -47,7 +47,8 @@ func (p *plan) makeRun(ctx context.Context, j *job, seed uint64, progress *progr
 	if err != nil {
 		return nil, err
 	}
-	o := &outcome{job: j, run: run, line: runLine{Summary: reports.Summarize(run), Outcome: asExpected(run)}}
+	o := &outcome{job: j, run: run,
+		line: runLine{Summary: reports.Summarize(run), Outcome: expectationMet(run)}}
 	if !p.bare && (p.keepAll || o.line.Outcome != linearizability.Valid) {
 		dir := filepath.Join(p.runs, j.scenario.Name, strconv.FormatUint(seed, 10))
 		if p.strategy != "" {
@@ -107,7 +108,7 @@ func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *prog
 				p.divergence(ctx, j, options))
 		}
 	}
-	if asExpected(run) != linearizability.Valid && !p.bare && !options.KeepLogs && run.Digest != "" {
+	if expectationMet(run) != linearizability.Valid && !p.bare && !options.KeepLogs && run.Digest != "" {
 		// The same run again, now with log lines and all records for its folder.
 		if records, err = reports.NewRecorder(p.runs); err != nil {
 			return nil, nil, err
@@ -124,14 +125,14 @@ func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *prog
 // dropRecord is for runs whose records are not kept.
 func dropRecord(scenarios.Stamped) {}
 
-// diverger is a runner that finds where two runs of one seed begin to differ.
-type diverger interface {
+// divergenceFinder is a runner that finds where two runs of one seed begin to differ.
+type divergenceFinder interface {
 	Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 		o scenarios.RunOptions) (string, error)
 }
 
 func (p *plan) divergence(ctx context.Context, j *job, o scenarios.RunOptions) string {
-	d, ok := p.backend.Runner.(diverger)
+	d, ok := p.backend.Runner.(divergenceFinder)
 	if !ok {
 		return ""
 	}

@@ -63,9 +63,9 @@ func (o *outcome) campaign() campaign.Outcome {
 	return c
 }
 
-// asExpected is valid when a run ended as its scenario expects. An unknown verdict stays unknown, even
+// expectationMet is valid when a run ended as its scenario expects. An unknown verdict stays unknown, even
 // when it was expected: nothing was shown.
-func asExpected(run *scenarios.Run) linearizability.Validity {
+func expectationMet(run *scenarios.Run) linearizability.Validity {
 	v := run.Verdict()
 	switch {
 	case v == linearizability.Unknown:

@@ -96,8 +96,8 @@ func (a *app) readJobs(words []string, all bool, from origin) ([]job, error) {
 	return jobs, nil
 }
 
-// printTaken prints what a folder of configuration files has given each scenario.
-func (p *plan) printTaken(w io.Writer) {
+// printImported prints what a folder of configuration files has given each scenario.
+func (p *plan) printImported(w io.Writer) {
 	for i := range p.jobs {
 		for _, line := range p.jobs[i].taken {
 			fmt.Fprintf(w, "%s: %s\n", p.etc, line)
@@ -105,8 +105,8 @@ func (p *plan) printTaken(w io.Writer) {
 	}
 }
 
-// refusePartial refuses jobs whose configuration asks for what the subject does not carry out.
-func refusePartial(jobs []job) error {
+// rejectPartial refuses jobs whose configuration asks for what the subject does not carry out.
+func rejectPartial(jobs []job) error {
 	var problems []error
 	for i := range jobs {
 		partial, is := jobs[i].subject.(scenarios.PartialSubject)

@@ -131,7 +131,7 @@ func (a replayCommand) showReplay(run *scenarios.Run, r *reports.Replay, records
 			return linearizability.Unknown, err
 		}
 	}
-	v := asExpected(run)
+	v := expectationMet(run)
 	if !same {
 		v = linearizability.Unknown
 	}

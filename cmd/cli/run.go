@@ -137,10 +137,10 @@ func (a *app) planRun(words []string, f *runFlags, seedGiven bool) (*plan, error
 		return nil, err
 	}
 	if !f.json && !f.quiet {
-		p.printTaken(a.Stderr)
+		p.printImported(a.Stderr)
 	}
 	if f.strict {
-		if err := refusePartial(p.jobs); err != nil {
+		if err := rejectPartial(p.jobs); err != nil {
 			return nil, err
 		}
 	}

@@ -134,7 +134,7 @@ func (c *nodeCollector) collectRing(ctx context.Context, to sink) {
 	if err != nil || json.Unmarshal(data, &s) != nil {
 		return
 	}
-	to.gauge(ringQuorateDesc, truth(s.Quorate))
+	to.gauge(ringQuorateDesc, boolValue(s.Quorate))
 	to.gauge(ringMembersDesc, float64(len(s.Members)))
 	to.gauge(ringVotesDesc, float64(s.Votes), "present")
 	to.gauge(ringVotesDesc, float64(s.Expected), "expected")
@@ -159,7 +159,7 @@ func (c *nodeCollector) collectStore(ctx context.Context, to sink) bool {
 	if err != nil {
 		return false
 	}
-	to.gauge(storeQuorateDesc, truth(s.Quorate))
+	to.gauge(storeQuorateDesc, boolValue(s.Quorate))
 	to.gauge(storePhaseDesc, 1, string(s.Phase), string(s.Role))
 	to.gauge(storeRevDesc, float64(s.Revision))
 	to.gauge(storePendingDesc, float64(s.Pending))
@@ -213,7 +213,7 @@ func (c *nodeCollector) readFile(ctx context.Context, path string) ([]byte, bool
 	return r.Entry.Data, true
 }
 
-func truth(b bool) float64 {
+func boolValue(b bool) float64 {
 	if b {
 		return 1
 	}

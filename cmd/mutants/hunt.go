@@ -55,7 +55,7 @@ func huntMain(args []string) int {
 	if !c.Found && flags.NArg() > 0 {
 		runs := c.Runs
 		var err error
-		if c, err = hunt(flags.Args(), *limit, *seeds, quarry{*clean, *checker}); err != nil {
+		if c, err = hunt(flags.Args(), *limit, *seeds, huntTarget{*clean, *checker}); err != nil {
 			fmt.Fprintln(os.Stderr, "hunt:", err)
 			return exitInternal
 		}
@@ -124,8 +124,8 @@ func differingTiers(r *conformance.Result) (names, difference string) {
 	return strings.Join(failed, "+"), difference
 }
 
-// quarry is what a hunt looks for.
-type quarry struct {
+// huntTarget is what a hunt looks for.
+type huntTarget struct {
 	// isClean reports that the engine has no bug, so every run must be as its scenario expects.
 	isClean bool
 	// checker names the check whose violations count, "" for any: a bug that hides what is wrong is looked
@@ -134,7 +134,7 @@ type quarry struct {
 }
 
 // isIn reports whether a run shows what is looked for.
-func (q quarry) isIn(run *scenarios.Run) bool {
+func (q huntTarget) isIn(run *scenarios.Run) bool {
 	verdict := run.Verdict()
 	if q.checker != "" {
 		i := slices.IndexFunc(run.Verdicts,
@@ -152,7 +152,7 @@ func (q quarry) isIn(run *scenarios.Run) bool {
 	return verdict == linearizability.Invalid
 }
 
-func hunt(files []string, limit time.Duration, seeds uint64, q quarry) (huntResult, error) {
+func hunt(files []string, limit time.Duration, seeds uint64, q huntTarget) (huntResult, error) {
 	start := time.Now()
 	c := huntResult{}
 	type prey struct {
@@ -192,7 +192,7 @@ func hunt(files []string, limit time.Duration, seeds uint64, q quarry) (huntResu
 }
 
 // of returns the verdicts that count.
-func (q quarry) of(verdicts []linearizability.Verdict) []linearizability.Verdict {
+func (q huntTarget) of(verdicts []linearizability.Verdict) []linearizability.Verdict {
 	if q.checker == "" || q.isClean {
 		return verdicts
 	}

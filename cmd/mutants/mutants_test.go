@@ -226,7 +226,7 @@ func TestTheCleanEngineIsNotCaught(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(catalogue, "hunts", "*.yaml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	c, err := hunt(files, 5*time.Minute, seeds, quarry{isClean: true})
+	c, err := hunt(files, 5*time.Minute, seeds, huntTarget{isClean: true})
 	require.NoError(t, err)
 	require.False(t, c.Found, "%+v", c)
 	require.EqualValues(t, seeds*len(files), c.Runs)

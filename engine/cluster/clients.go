@@ -104,8 +104,8 @@ func (p *Process) replyTo(name string, message []byte) {
 	}
 }
 
-// greetBehind tries to greet the clients that fell behind.
-func (p *Process) greetBehind() {
+// greetSlowClients tries to greet the clients that fell behind.
+func (p *Process) greetSlowClients() {
 	for _, c := range p.clients.inHelloOrder {
 		if c.isBehind {
 			p.sendConfiguration(c)

@@ -147,7 +147,7 @@ func (p *Process) onTimer(id env.TimerID) {
 		p.reformWaits = false
 		p.requestReform()
 	case id == timerGreet:
-		p.greetBehind()
+		p.greetSlowClients()
 	case id == timerAwait:
 		p.env.Probe("cluster/client-not-awaited")
 		p.mainLog.Info("looking for a ring without a local process that is late", "process", p.awaited)

@@ -9,8 +9,8 @@ import (
 // maxLeaveRequests bounds the operations that wait until the node has left.
 const maxLeaveRequests = 16
 
-// farewell is how far the node is with leaving its ring, after the end of its services.
-type farewell struct {
+// ringLeave is how far the node is with leaving its ring, after the end of its services.
+type ringLeave struct {
 	begun, asked, left, timeIsUp bool
 	refusal                      error // why the node does not leave
 	waiting                      []env.OpID
@@ -24,7 +24,7 @@ var (
 
 // leaveRing has the node leave its ring; it reports whether that is over, one way or the other.
 func (p *Init) leaveRing() bool {
-	f, l := &p.farewell, p.opts.Leave
+	f, l := &p.ringLeave, p.opts.Leave
 	switch {
 	case l == nil || f.left || f.refusal != nil:
 		return true
@@ -48,15 +48,15 @@ func (p *Init) leaveRing() bool {
 
 // askToLeave asks once; a full queue is asked again, as long as there is time.
 func (p *Init) askToLeave(l *LeaveOptions) {
-	if !p.farewell.begun {
-		p.farewell.begun = true
+	if !p.ringLeave.begun {
+		p.ringLeave.begun = true
 		p.env.SetTimer(timerLeave, l.Within)
 	}
 	if p.env.Local(l.Process, l.Request) != nil {
 		p.env.SetTimer(timerRetry, retryPause)
 		return
 	}
-	p.farewell.asked = true
+	p.ringLeave.asked = true
 }
 
 // allEndedInOrder reports whether each service has ended after it was asked to. A service that crashed may
@@ -77,12 +77,12 @@ func (p *Init) allEndedInOrder() bool {
 
 // answerLeaves answers the operations that wait for the node to leave.
 func (p *Init) answerLeaves() {
-	answer := Answer{OK: p.farewell.refusal == nil}
+	answer := Answer{OK: p.ringLeave.refusal == nil}
 	if !answer.OK {
-		answer.Error = p.farewell.refusal.Error()
+		answer.Error = p.ringLeave.refusal.Error()
 	}
-	for _, op := range p.farewell.waiting {
+	for _, op := range p.ringLeave.waiting {
 		p.env.Complete(op, env.EncodeJSON(answer))
 	}
-	p.farewell.waiting = nil
+	p.ringLeave.waiting = nil
 }

@@ -32,7 +32,7 @@ type Init struct {
 	nextService  int
 	endRequested bool
 
-	farewell farewell
+	ringLeave ringLeave
 }
 
 // order is the order to end that a service received.
@@ -129,7 +129,7 @@ func (p *Init) onOperation(ev env.Invoked) {
 	case err != nil:
 		answer = Answer{Error: err.Error()}
 	case verb == Leave && p.downVerb != "":
-		p.farewell.waiting = append(p.farewell.waiting, ev.Op)
+		p.ringLeave.waiting = append(p.ringLeave.waiting, ev.Op)
 		return
 	}
 	p.env.Complete(ev.Op, env.EncodeJSON(answer))
@@ -141,7 +141,7 @@ func (p *Init) onTimer(id env.TimerID) {
 		p.env.Log().Warn("a process does not end in time", "process", p.opts.Services[p.nextService].Name)
 		p.toNextService()
 	case id == timerLeave && p.downVerb != "":
-		p.farewell.timeIsUp = true
+		p.ringLeave.timeIsUp = true
 	}
 	p.continueDown()
 	p.startWaiting()
@@ -187,7 +187,7 @@ func (p *Init) goDown(verb Verb) error {
 	switch {
 	case verb == Leave && p.opts.Leave == nil:
 		return fmt.Errorf("%w: this machine is in no ring that it could leave", ErrRequest)
-	case verb == Leave && len(p.farewell.waiting) >= maxLeaveRequests:
+	case verb == Leave && len(p.ringLeave.waiting) >= maxLeaveRequests:
 		return fmt.Errorf("leaving the ring: %d requests are waiting for that", maxLeaveRequests)
 	case verb != Leave && p.machineControl == nil:
 		return ErrNoControls
@@ -202,7 +202,7 @@ func (p *Init) goDown(verb Verb) error {
 		p.env.Emit(GoingDown{Reboot: verb == Reboot})
 	}
 	p.downVerb, p.nextService, p.endRequested = verb, 0, false
-	p.farewell = farewell{waiting: p.farewell.waiting}
+	p.ringLeave = ringLeave{waiting: p.ringLeave.waiting}
 	p.continueDown()
 	return nil
 }

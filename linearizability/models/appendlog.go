@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
-func init() { makers["append-log"] = AppendLog }
+func init() { constructors["append-log"] = AppendLog }
 
 // Functions of the append log, beside [FAppend] and [FRead].
 const (

@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/internal/prose"
 )
 
-func init() { makers["bank"] = Bank }
+func init() { constructors["bank"] = Bank }
 
 // FTransfer moves money between two accounts of a bank.
 const FTransfer = "transfer"

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/internal/order"
 )
 
-func init() { makers["counter"] = Counter }
+func init() { constructors["counter"] = Counter }
 
 // Functions of a counter, beside [FAdd] and [FRead].
 const (
@@ -135,6 +135,6 @@ func decideCounter(initial int64, ops []history.Operation) (Decision, error) {
 		}
 	}
 	findings, exact := h.Check()
-	n := narrator{ops: ops, element: func(int32) string { return "a value" }}
+	n := explainer{ops: ops, element: func(int32) string { return "a value" }}
 	return n.decision(findings, exact), nil
 }

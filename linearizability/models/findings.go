@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/internal/prose"
 )
 
-// narrator describes the findings of package order.
-type narrator struct {
+// explainer describes the findings of package order.
+type explainer struct {
 	ops     []history.Operation
 	element func(number int32) string
 	isQueue bool
@@ -21,7 +21,7 @@ func spanOf(ops []history.Operation, i int) order.Span {
 	return order.Span{Op: i, Call: ops[i].Call, Return: ops[i].Return}
 }
 
-func (n *narrator) decision(findings []order.Finding, exact bool) Decision {
+func (n *explainer) decision(findings []order.Finding, exact bool) Decision {
 	d := Decision{Exact: exact}
 	for i := range findings {
 		d.Findings = append(d.Findings, n.describe(&findings[i]))
@@ -32,30 +32,30 @@ func (n *narrator) decision(findings []order.Finding, exact bool) Decision {
 // fromStart stands for the initial state in the positions of a finding.
 const fromStart = -1
 
-func (n *narrator) name(i int) string {
+func (n *explainer) name(i int) string {
 	if i == fromStart {
 		return "the initial state"
 	}
 	return nameWithKey(&n.ops[i])
 }
 
-func (n *narrator) called(i int) string {
+func (n *explainer) called(i int) string {
 	if i == fromStart {
 		return "the start"
 	}
 	return prose.Seconds(n.ops[i].Call)
 }
 
-func (n *narrator) returned(i int) string {
+func (n *explainer) returned(i int) string {
 	if i == fromStart {
 		return "the start"
 	}
 	return prose.Seconds(n.ops[i].Return)
 }
 
-func (n *narrator) answer(i int) string { return prose.Shorten(string(n.ops[i].Output)) }
+func (n *explainer) answer(i int) string { return prose.Shorten(string(n.ops[i].Output)) }
 
-func (n *narrator) describe(f *order.Finding) Finding {
+func (n *explainer) describe(f *order.Finding) Finding {
 	out := Finding{Kind: kindImpossible}
 	for _, op := range f.Ops { // one operation can take several values
 		if op != fromStart && (len(out.Ops) == 0 || out.Ops[len(out.Ops)-1] != op) {
@@ -94,7 +94,7 @@ func (n *narrator) describe(f *order.Finding) Finding {
 }
 
 // describeElement describes what is wrong with one element.
-func (n *narrator) describeElement(f *order.Finding, out *Finding) {
+func (n *explainer) describeElement(f *order.Finding, out *Finding) {
 	first, last := f.Ops[0], f.Ops[len(f.Ops)-1]
 	returned := n.returned(first)
 	switch f.Reason {
@@ -126,7 +126,7 @@ func (n *narrator) describeElement(f *order.Finding, out *Finding) {
 	}
 }
 
-func (n *narrator) overtaken(f *order.Finding) string {
+func (n *explainer) overtaken(f *order.Finding) string {
 	text := fmt.Sprintf("%s returned at %s, before %s was called at %s; but ", n.name(f.Ops[0]),
 		n.returned(f.Ops[0]), n.name(f.Ops[1]), n.called(f.Ops[1]))
 	third := n.name(f.Ops[2])
@@ -141,7 +141,7 @@ func (n *narrator) overtaken(f *order.Finding) string {
 }
 
 // between describes two reads of a counter with more adds between them than their values differ.
-func (n *narrator) between(f *order.Finding) string {
+func (n *explainer) between(f *order.Finding) string {
 	a, b := f.Ops[0], f.Ops[1]
 	adds := make([]string, 0, len(f.Ops))
 	for _, op := range f.Ops[2:] {

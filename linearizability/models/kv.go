@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/internal/prose"
 )
 
-func init() { makers["kv"] = KV }
+func init() { constructors["kv"] = KV }
 
 // Functions of the KV model. read and write are taken as get and put.
 const (

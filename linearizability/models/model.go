@@ -108,15 +108,15 @@ type Finding struct {
 	Explain string
 }
 
-// maker builds a model from an initial state in JSON, nil for the default.
-type maker func(initial json.RawMessage) (*Model, error)
+// constructor builds a model from an initial state in JSON, nil for the default.
+type constructor func(initial json.RawMessage) (*Model, error)
 
-var makers = map[string]maker{}
+var constructors = map[string]constructor{}
 
 // ByName returns the named model with the given initial state, as a history header carries it; nil means
 // the model's default.
 func ByName(name string, initial json.RawMessage) (*Model, error) {
-	m, ok := makers[name]
+	m, ok := constructors[name]
 	if !ok {
 		return nil, fmt.Errorf("%w %q: use one of %s", ErrUnknownModel, name, strings.Join(Names(), ", "))
 	}
@@ -129,8 +129,8 @@ func ByName(name string, initial json.RawMessage) (*Model, error) {
 
 // Names lists the models that [ByName] knows, sorted.
 func Names() []string {
-	names := make([]string, 0, len(makers))
-	for name := range makers {
+	names := make([]string, 0, len(constructors))
+	for name := range constructors {
 		names = append(names, name)
 	}
 	sort.Strings(names)

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
-func init() { makers["mutex"] = Mutex }
+func init() { constructors["mutex"] = Mutex }
 
 // Functions of the mutex model.
 const (

@@ -14,8 +14,8 @@ import (
 )
 
 func init() {
-	makers["fifo-queue"] = FIFOQueue
-	makers["unordered-queue"] = UnorderedQueue
+	constructors["fifo-queue"] = FIFOQueue
+	constructors["unordered-queue"] = UnorderedQueue
 }
 
 // Functions of a queue.
@@ -263,7 +263,7 @@ func decideQueue(initial []json.RawMessage, ops []history.Operation, ordered boo
 	}
 	h.Values = int32(len(names.text))
 	findings, exact := h.Check()
-	n := narrator{ops: ops, isQueue: true,
+	n := explainer{ops: ops, isQueue: true,
 		element: func(e int32) string { return shorten(json.RawMessage(names.text[e])) }}
 	return n.decision(findings, exact), nil
 }

@@ -12,8 +12,8 @@ import (
 )
 
 func init() {
-	makers["register"] = Register
-	makers["cas-register"] = Register
+	constructors["register"] = Register
+	constructors["cas-register"] = Register
 }
 
 // CodeMismatch is the error code of a compare-and-set that found another value. A failed cas without a

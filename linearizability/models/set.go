@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/internal/order"
 )
 
-func init() { makers["set"] = Set }
+func init() { constructors["set"] = Set }
 
 // FAdd adds an element to a set, or a number to a counter.
 const FAdd = "add"
@@ -168,6 +168,6 @@ func decideSet(initial []json.RawMessage, ops []history.Operation) (Decision, er
 		}
 	}
 	h.Elements = int32(len(names.text))
-	n := narrator{ops: ops, element: func(e int32) string { return shorten(json.RawMessage(names.text[e])) }}
+	n := explainer{ops: ops, element: func(e int32) string { return shorten(json.RawMessage(names.text[e])) }}
 	return n.decision(h.Check(), true), nil
 }

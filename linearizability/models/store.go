@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
-func init() { makers["store"] = Store }
+func init() { constructors["store"] = Store }
 
 // Store is the model of a replicated tree of small files with one revision counter.
 //

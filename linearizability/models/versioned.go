@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
-func init() { makers["versioned-kv"] = VersionedKV }
+func init() { constructors["versioned-kv"] = VersionedKV }
 
 // VersionedKV is the model of independent keys, each with a value and the version that last changed it.
 //

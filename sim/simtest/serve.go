@@ -60,7 +60,7 @@ func (t *workerTask) serve(b *batch) {
 		parent.Fatalf("serving seeds as a worker process: %v", err)
 	}
 	if !parent.Failed() {
-		silence()
+		discardOutput()
 	}
 	parent.SkipNow()
 }
@@ -81,8 +81,8 @@ func readQuestions(from io.Reader, lines chan<- []byte, busy chan struct{}) {
 	}
 }
 
-// silence drops what go test prints at the end of a worker: it belongs to no test of the user.
-func silence() {
+// discardOutput drops what go test prints at the end of a worker: it belongs to no test of the user.
+func discardOutput() {
 	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
 		os.Stdout = null
 	}

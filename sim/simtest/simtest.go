@@ -126,11 +126,11 @@ func Run(t TB, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option)
 		ownTask.serve(&b)
 		return
 	}
-	defer b.dismiss()
+	defer b.stopWorkers()
 	b.runSavedFailures()
 	begin := time.Now()
 	for seed := seeds.First; ; seed++ {
-		b.hire(seed, time.Since(begin))
+		b.startWorkers(seed, time.Since(begin))
 		if b.deadlineIsNear() {
 			t.Logf("stopped before the deadline: seeds %d to %d of %d to %d were run", seeds.First, seed-1,
 				seeds.First, seeds.Last)
@@ -153,7 +153,7 @@ type batch struct {
 	counts   testrun.Counts
 	begun    bool // a seed was run, perhaps not to its end
 	call     int  // this is the n-th call of Run in its test, from 1
-	crew     *crew
+	pool     *workerPool
 	warned   bool // that the workers cannot be used
 }
 
@@ -186,23 +186,23 @@ func (c *callCounter) count(test TB) int {
 	return c.byTest[t]
 }
 
-// hire starts worker processes for the seeds from the given one on if that is worth it.
-func (b *batch) hire(seed uint64, took time.Duration) {
-	if b.crew != nil {
+// startWorkers starts worker processes for the seeds from the given one on if that is worth it.
+func (b *batch) startWorkers(seed uint64, took time.Duration) {
+	if b.pool != nil {
 		return
 	}
 	if n := b.workers(int(seed-b.seeds.First), took, b.seeds.Last-seed+1); n > 1 {
-		b.crew = hire(b, seed, n)
+		b.pool = newWorkerPool(b, seed, n)
 	}
 }
 
-// dismiss ends the worker processes.
-func (b *batch) dismiss() {
+// stopWorkers ends the worker processes.
+func (b *batch) stopWorkers() {
 	b.t.Helper()
-	if b.crew == nil {
+	if b.pool == nil {
 		return
 	}
-	if err := b.crew.end(); err != nil {
+	if err := b.pool.end(); err != nil {
 		b.t.Errorf("after its last seed: %v", err)
 	}
 }
@@ -234,12 +234,12 @@ func (b *batch) run(seed uint64) bool {
 	}
 	parent.Run(seedName(seed), func(t *testing.T) {
 		t.Helper()
-		if b.crew == nil || !b.replayAnswer(t, seed) {
+		if b.pool == nil || !b.replayAnswer(t, seed) {
 			judge(t)
 		}
 	})
-	if b.crew != nil {
-		b.crew.noteReplayed()
+	if b.pool != nil {
+		b.pool.noteReplayed()
 	}
 	return true
 }
@@ -247,7 +247,7 @@ func (b *batch) run(seed uint64) bool {
 // replayAnswer replays the answer of a worker process. false means that the workers cannot be used.
 func (b *batch) replayAnswer(t *testing.T, seed uint64) bool {
 	t.Helper()
-	a, err := b.crew.answerTo(seed)
+	a, err := b.pool.answerTo(seed)
 	if err != nil {
 		if !b.warned {
 			t.Logf("seeds run in this process: %v", err)

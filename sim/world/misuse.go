@@ -44,7 +44,7 @@ func (p *Proc) mayCall(function string) bool {
 	if w.runningProc == p && (id == p.stepGoroutine || w.coroutines.contains(id)) {
 		return true
 	}
-	return p.mayCallFromAfar(function, id)
+	return p.mayCallFromOtherGoroutine(function, id)
 }
 
 // coroutines remembers goroutines that are coroutines. Each has one slot, so an older one may be
@@ -61,8 +61,8 @@ func (p *Proc) beginStep() {
 	p.stepGoroutine = goid.Get()
 }
 
-// mayCallFromAfar is mayCall for a goroutine that is not known yet. It may run in any goroutine.
-func (p *Proc) mayCallFromAfar(function string, id int64) bool {
+// mayCallFromOtherGoroutine is mayCall for a goroutine that is not known yet. It may run in any goroutine.
+func (p *Proc) mayCallFromOtherGoroutine(function string, id int64) bool {
 	w := p.world()
 	if !p.up {
 		return true

@@ -79,7 +79,7 @@ func (l *LRM) manageServices() {
 			})
 		}
 	}
-	l.runJobs()
+	l.advanceJobs()
 }
 
 // isMine reports whether a service is on this node and in a state that requires an action of its LRM.
@@ -102,7 +102,7 @@ func (l *LRM) finishJobs() int {
 			delete(l.jobBySID, sid)
 		}
 	}
-	return l.runJobs()
+	return l.advanceJobs()
 }
 
 // queueCommand remembers a command. A command with a result is not executed again, or manager and LRM would
@@ -124,8 +124,8 @@ func (l *LRM) queueCommand(cmd Command) {
 	l.jobBySID[cmd.SID] = &commandJob{command: cmd, waitedRounds: waited}
 }
 
-// runJobs starts the jobs that may start, takes results, and returns how many jobs are left.
-func (l *LRM) runJobs() int {
+// advanceJobs starts the jobs that may start, takes results, and returns how many jobs are left.
+func (l *LRM) advanceJobs() int {
 	start := l.env.NowSeconds()
 	for try, stalled := 0, false; try < maxWaits; try++ {
 		if l.collectResults() == 0 && stalled {

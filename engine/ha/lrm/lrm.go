@@ -306,7 +306,7 @@ func (l *LRM) movesFromHere() bool {
 }
 
 func (l *LRM) countIdle() {
-	if l.configuredHere() || l.runJobs() > 0 {
+	if l.configuredHere() || l.advanceJobs() > 0 {
 		l.idleRounds = 0
 		return
 	}
@@ -340,7 +340,7 @@ func (l *LRM) leaveMaintenance(fence bool) {
 		l.env.Log(ha.LevelInfo, "HA disarm requested during maintenance, releasing agent lock and watchdog")
 		l.releaseLock()
 		l.enterState(ha.LRMWaitForAgentLock)
-	case l.activeServices() > 0 || l.runJobs() > 0:
+	case l.activeServices() > 0 || l.advanceJobs() > 0:
 		if !l.takeLock() {
 			l.enterState(ha.LRMLostAgentLock)
 		}
@@ -372,7 +372,7 @@ func (l *LRM) activeRound() ha.Round {
 
 // finishActive releases the node once nothing of it runs. It returns true when the LRM can exit.
 func (l *LRM) finishActive() (exit bool) {
-	running := l.runJobs()
+	running := l.advanceJobs()
 	if l.mode == ha.ModeRestart {
 		l.answerArrivedMoves()
 		l.declineMoves()
@@ -400,7 +400,7 @@ func (l *LRM) maintenanceRound() ha.Round {
 		return ha.Round{PauseSeconds: maintenanceRoundSeconds, Exit: !l.deviates(ha.DiffMaintenanceExit)}
 	}
 	exit := false
-	if l.activeServices() == 0 && l.runJobs() == 0 {
+	if l.activeServices() == 0 && l.advanceJobs() == 0 {
 		if l.mode == ha.ModeMaintenance {
 			l.releaseLock()
 		}

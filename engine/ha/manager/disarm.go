@@ -49,15 +49,15 @@ func (m *Manager) commandArm(cmd ha.Command) ha.Refusal {
 			m.markUnprotected(sd)
 		}
 		if d.Mode == ha.DisarmIgnore {
-			m.rearmService(sid, sd, m.services[sid])
+			m.resumeService(sid, sd, m.services[sid])
 		}
 	}
 	m.status.Disarm = nil
 	return ""
 }
 
-// rearmService continues with a service that was released while HA was disarmed. It may have been moved.
-func (m *Manager) rearmService(sid string, sd *ha.ServiceStatus, cd *ha.ServiceConfig) {
+// resumeService continues with a service that was released while HA was disarmed. It may have been moved.
+func (m *Manager) resumeService(sid string, sd *ha.ServiceStatus, cd *ha.ServiceConfig) {
 	if cd == nil || m.delaysDisarm(sd.State) && (cd.Node == sd.Node || m.deviates(ha.DiffArrivedService)) {
 		return // a service in transition was not released
 	}

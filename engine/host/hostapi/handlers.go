@@ -19,12 +19,12 @@ const (
 )
 
 // ClientHandler returns the handler of the client API, with the limits of a unix socket.
-func ClientHandler(m Machine) *http.ServeMux { return clientHandler(m, newDoor(localLimits)) }
+func ClientHandler(m Machine) *http.ServeMux { return clientHandler(m, newLimiter(localLimits)) }
 
-func clientHandler(m Machine, d *door) *http.ServeMux {
+func clientHandler(m Machine, l *limiter) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+PathOp+"{process}", func(w http.ResponseWriter, r *http.Request) {
-		serveOp(m, d, w, r)
+		serveOp(m, l, w, r)
 	})
 	mux.HandleFunc("GET "+PathHealth, func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, m.Health())
@@ -43,10 +43,10 @@ func clientHandler(m Machine, d *door) *http.ServeMux {
 }
 
 // ControlHandler returns the handler of the control socket: the client API and the hooks for faults.
-func ControlHandler(m Machine) *http.ServeMux { return controlHandler(m, newDoor(localLimits)) }
+func ControlHandler(m Machine) *http.ServeMux { return controlHandler(m, newLimiter(localLimits)) }
 
-func controlHandler(m Machine, d *door) *http.ServeMux {
-	mux := clientHandler(m, d)
+func controlHandler(m Machine, l *limiter) *http.ServeMux {
+	mux := clientHandler(m, l)
 	for verb, do := range map[string]func(string) error{
 		"kill": m.Kill, "start": m.Start, "pause": m.Pause, "resume": m.Resume,
 	} {
@@ -68,7 +68,7 @@ func controlHandler(m Machine, d *door) *http.ServeMux {
 }
 
 // serveOp gives the body of a request to a process as operation, and writes the answer.
-func serveOp(m Machine, d *door, w http.ResponseWriter, r *http.Request) {
+func serveOp(m Machine, l *limiter, w http.ResponseWriter, r *http.Request) {
 	process := r.PathValue("process")
 	api := m.API(process)
 	if api.NoOperations {
@@ -81,7 +81,7 @@ func serveOp(m Machine, d *door, w http.ResponseWriter, r *http.Request) {
 	if size < 0 || size > MaxOpBytes {
 		size = MaxOpBytes
 	}
-	leave, err := d.enterOperation(clientFrom(r.Context()), size, api.Reserved)
+	leave, err := l.admitOperation(clientFrom(r.Context()), size, api.Reserved)
 	if err != nil {
 		w.Header().Set("Retry-After", "1")
 		writeOutcome(w, http.StatusServiceUnavailable, OutcomeRefused, err)

@@ -26,7 +26,7 @@ type Remote struct {
 	ClientCAFile string
 }
 
-func listenRemote(r Remote, name string, handler func(*door) *http.ServeMux) (*Server, error) {
+func listenRemote(r Remote, name string, handler func(*limiter) *http.ServeMux) (*Server, error) {
 	cert := &certificate{certFile: r.CertFile, keyFile: r.KeyFile}
 	leaf, err := cert.current(time.Now())
 	if err != nil {
@@ -53,7 +53,7 @@ func listenRemote(r Remote, name string, handler func(*door) *http.ServeMux) (*S
 	}
 	s := newServer(remoteLimits, handler)
 	s.server.Handler = a.guard(s.server.Handler)
-	s.listener = tls.NewListener(&doorListener{Listener: l, door: s.door}, conf)
+	s.listener = tls.NewListener(&limitListener{Listener: l, limiter: s.limiter}, conf)
 	return s, nil
 }
 

@@ -32,7 +32,7 @@ type Server struct {
 	path     string // of the unix socket, to remove
 	server   *http.Server
 	name     string
-	door     *door
+	limiter  *limiter
 	once     sync.Once
 }
 
@@ -54,8 +54,8 @@ const (
 
 // Open listens at all addresses, with nothing left open after an error.
 func Open(at Addresses, m Machine) (servers []*Server, err error) {
-	client := func(d *door) *http.ServeMux { return clientHandler(m, d) }
-	control := func(d *door) *http.ServeMux { return controlHandler(m, d) }
+	client := func(l *limiter) *http.ServeMux { return clientHandler(m, l) }
+	control := func(l *limiter) *http.ServeMux { return controlHandler(m, l) }
 	for _, l := range []struct {
 		name, address string
 		listen        func() (*Server, error)
@@ -87,9 +87,9 @@ func Open(at Addresses, m Machine) (servers []*Server, err error) {
 }
 
 // newServer makes a server whose clients are within the limits.
-func newServer(l limits, handler func(*door) *http.ServeMux) *Server {
-	s := &Server{door: newDoor(l)}
-	s.server = &http.Server{Handler: handler(s.door), ReadHeaderTimeout: headerTimeout,
+func newServer(l limits, handler func(*limiter) *http.ServeMux) *Server {
+	s := &Server{limiter: newLimiter(l)}
+	s.server = &http.Server{Handler: handler(s.limiter), ReadHeaderTimeout: headerTimeout,
 		ReadTimeout: readTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnContext: withClient,
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // a connection is one request
@@ -97,7 +97,7 @@ func newServer(l limits, handler func(*door) *http.ServeMux) *Server {
 	return s
 }
 
-func listenUnix(path string, handler func(*door) *http.ServeMux) (*Server, error) {
+func listenUnix(path string, handler func(*limiter) *http.ServeMux) (*Server, error) {
 	s := newServer(localLimits, handler)
 	if err := removeStaleSocket(path); err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func listenUnix(path string, handler func(*door) *http.ServeMux) (*Server, error
 	if err != nil {
 		return nil, fmt.Errorf("listening for clients: %w", err)
 	}
-	s.listener = &doorListener{Listener: l, door: s.door, plain: true}
+	s.listener = &limitListener{Listener: l, limiter: s.limiter, plain: true}
 	if err := os.Chmod(path, socketMode); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("protecting %s: %w", path, err)
@@ -144,7 +144,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Health returns what the clients of the server hold.
 func (s *Server) Health() ListenerHealth {
-	h := s.door.health()
+	h := s.limiter.health()
 	h.Name = s.name
 	return h
 }

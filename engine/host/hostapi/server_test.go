@@ -24,7 +24,7 @@ func shortDir(t *testing.T) string {
 }
 
 // nothing is an API without paths.
-func nothing(*door) *http.ServeMux { return http.NewServeMux() }
+func nothing(*limiter) *http.ServeMux { return http.NewServeMux() }
 
 func TestListenTakesOverAStaleSocketAndNoOther(t *testing.T) {
 	path := filepath.Join(shortDir(t), "api")
@@ -39,7 +39,7 @@ func TestListenTakesOverAStaleSocketAndNoOther(t *testing.T) {
 	require.ErrorContains(t, err, "is served by a running program")
 
 	first.path = "" // as after a kill: the file stays
-	first.listener.(*doorListener).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	first.listener.(*limitListener).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	first.Close()
 	require.FileExists(t, path)
 	second, err := listenUnix(path, nothing)

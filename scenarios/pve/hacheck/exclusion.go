@@ -42,14 +42,14 @@ func (x *exclusion) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 	v := check.Verdict(x.Name(), slices.Concat(check.Overlaps(e.runIntervals, x.machines),
 		x.powerless.Violations()),
 		fmt.Sprintf("no service ran on two machines, in %d run intervals", len(e.runningIntervals.All())))
-	v.Details = append(v.Details, unguardedFreezes(e)...)
+	v.Details = append(v.Details, longFreezes(e)...)
 	return v
 }
 
-// unguardedFreezes lists the freezes that lasted longer than a lock is valid. The argument that a machine
+// longFreezes lists the freezes that lasted longer than a lock is valid. The argument that a machine
 // is reset before its services start elsewhere rests on a watchdog that runs on; the one of a frozen
 // machine does not, and continues together with the services.
-func unguardedFreezes(e *Evidence) (list []string) {
+func longFreezes(e *Evidence) (list []string) {
 	for i := range e.run.Applied {
 		if a := &e.run.Applied[i]; outlastsLock(e, a) {
 			list = append(list, fmt.Sprintf("%s stood still with its watchdog from %v to %v, longer than "+

@@ -6,10 +6,10 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-// lockedInPlace reports whether a start of a service failed because the operator had locked its guest, not
+// lockedByOperator reports whether a start of a service failed because the operator had locked its guest, not
 // unlocked it, and it was still on the node where it had been locked. A master that recovers a guest to
 // another node removes the lock (incident H20), so it excuses nothing there.
-func lockedInPlace(e *Evidence, f failedStart) bool {
+func lockedByOperator(e *Evidence, f failedStart) bool {
 	lockedAt := time.Duration(-1)
 	for _, d := range e.operatorLog.actions {
 		command, is := d.command()

@@ -71,7 +71,7 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 		return "its guest had come to its node just before that was lost, and was not reported as guarded"
 	case inErrorWithReason(e, sid, at):
 		return "it was in error with a reason"
-	case placed && agentRuns(p, m) && lockedInPlace(e, failedStart{sid: sid, failedAt: at}):
+	case placed && agentRuns(p, m) && lockedByOperator(e, failedStart{sid: sid, failedAt: at}):
 		return "its guest was locked"
 	}
 	return ""
@@ -136,7 +136,7 @@ func inErrorWithReason(e *Evidence, sid string, at time.Duration) bool {
 		return false
 	}
 	return usedUpTries(e, sid, at) || slices.ContainsFunc(e.orderLog.failedStarts, func(f failedStart) bool {
-		return f.sid == sid && f.failedAt <= at && (couldNotStart(e, f) || lockedInPlace(e, f))
+		return f.sid == sid && f.failedAt <= at && (couldNotStart(e, f) || lockedByOperator(e, f))
 	})
 }
 

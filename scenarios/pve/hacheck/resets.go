@@ -74,7 +74,7 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 func whyUnjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	switch {
 	case z.expiry.client == "":
-		return serverStoodStill(e, z), false
+		return judgeWithoutServer(e, z), false
 	case z.expiry.clientEnded:
 		within := e.scaledTime(settleTime) + e.health.PausedFor(z.machine, watchdog.Process,
 			z.expiry.expiredAt,
@@ -107,7 +107,7 @@ func whyUnjustified(e *Evidence, z *reset) (why string, unclear bool) {
 			return "", false
 		}
 	}
-	if stoodStillTooLong(e, z, from) {
+	if pausedBeyondLock(e, z, from) {
 		return "", false
 	}
 	if lateNeighbor(e, z.machine, check.Span{From: from, To: z.expiry.expiredAt}) {
@@ -117,17 +117,17 @@ func whyUnjustified(e *Evidence, z *reset) (why string, unclear bool) {
 		z.expiry.client, last, from), false
 }
 
-// stoodStillTooLong reports whether a machine that was reset has stood still shortly before, for so long
+// pausedBeyondLock reports whether a machine that was reset has stood still shortly before, for so long
 // that others could take its lock: it must not come back before it was reset. from is when it was fed last.
-func stoodStillTooLong(e *Evidence, z *reset, from time.Duration) bool {
+func pausedBeyondLock(e *Evidence, z *reset, from time.Duration) bool {
 	return slices.ContainsFunc(e.run.Applied, func(a scenarios.Applied) bool {
 		return outlastsLock(e, &a) && e.health.Concerns(&a.Fault, z.machine) &&
 			a.Begun[0] < z.expiry.expiredAt && e.health.EndOf(&a) >= from-e.scaledTime(settleTime)
 	})
 }
 
-// serverStoodStill judges a reset that no watchdog server decided: the server itself did not run.
-func serverStoodStill(e *Evidence, z *reset) string {
+// judgeWithoutServer judges a reset that no watchdog server decided: the server itself did not run.
+func judgeWithoutServer(e *Evidence, z *reset) string {
 	hardware, slack := e.scaledTime(watchdog.HardwareTime), e.scaledTime(2*watchdog.CheckPeriod)
 	for i := range e.run.Applied {
 		a := &e.run.Applied[i]

@@ -63,7 +63,7 @@ func (s *script) putFiles() bool {
 		if f.Text == "" {
 			continue
 		}
-		if !s.retryUntilDone(f.Path, func() error { return unlessThere(s.create(f.Path, f.Text)) }) {
+		if !s.retryUntilDone(f.Path, func() error { return ignoreExists(s.create(f.Path, f.Text)) }) {
 			return false
 		}
 	}
@@ -144,7 +144,7 @@ var initRequests = map[haspec.Verb]initd.Request{
 // createGuest writes a guest's configuration and puts the guest under HA.
 func (s *script) createGuest(sid, node, state string) error {
 	err := s.create(haproc.GuestPath(sid, node), s.operator.spec.Guests[sid].Config())
-	if err := unlessThere(err); err != nil {
+	if err := ignoreExists(err); err != nil {
 		return err
 	}
 	return s.edit(haproc.ResourcesPath, func(old string) (string, error) {

@@ -30,8 +30,8 @@ func RefusedAs(err error, codes ...tree.Code) bool {
 	return errors.As(err, &r) && slices.Contains(codes, r.Code)
 }
 
-// unlessThere drops the error of a file's creation if the file exists already.
-func unlessThere(err error) error {
+// ignoreExists drops the error of a file's creation if the file exists already.
+func ignoreExists(err error) error {
 	if RefusedAs(err, tree.Exists, tree.RevisionMismatch) {
 		return nil
 	}
@@ -108,5 +108,5 @@ func (s *script) mkdir(path string) error {
 		}
 		_, err = s.requestStore(missing)
 	}
-	return unlessThere(err)
+	return ignoreExists(err)
 }

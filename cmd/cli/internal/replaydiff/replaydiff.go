@@ -150,7 +150,7 @@ func (s *Saved) FirstDifference(run *scenarios.Run) string {
 				before.At, was)}
 		}
 	}
-	inHistory, err := s.firstEvent(run.Events)
+	inHistory, err := s.compareEvents(run.Events)
 	switch {
 	case err != nil:
 		return fmt.Sprintf("the first history cannot be read: %v", err)
@@ -169,8 +169,8 @@ func (s *Saved) FirstDifference(run *scenarios.Run) string {
 		"what differs is inside of the system, such as a message"
 }
 
-// firstEvent compares the clients' histories.
-func (s *Saved) firstEvent(now []history.Event) (*difference, error) {
+// compareEvents compares the clients' histories.
+func (s *Saved) compareEvents(now []history.Event) (*difference, error) {
 	file, err := os.Open(filepath.Join(s.folder, reports.HistoryFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -243,8 +243,8 @@ func (c *Search) Result() *campaign.Small {
 		Operations: c.Small.Operations, Machines: len(c.Small.Scenario.Machines), Reproduce: c.reproduce()}
 }
 
-// goOn is the command that searches on from the result.
-func (c *Search) goOn() string {
+// continueCommand is the command that searches on from the result.
+func (c *Search) continueCommand() string {
 	if len(c.Small.Overrides) > 0 {
 		return c.Command("shrink", c.replayFile())
 	}
@@ -274,7 +274,7 @@ func (c *Search) show(small *shrink.Small) error {
 		fmt.Fprintf(c.Stdout, "  faults: %s\n", strings.Join(names, ", "))
 	}
 	if !small.Finished {
-		fmt.Fprintf(c.Stdout, "the time is over; to go on:\n  %s\n", c.goOn())
+		fmt.Fprintf(c.Stdout, "the time is over; to go on:\n  %s\n", c.continueCommand())
 	}
 	fmt.Fprintf(c.Stdout, "to reproduce:\n  %s\n", reproduce)
 	return nil

@@ -7,8 +7,8 @@ import (
 )
 
 func TestDoorLetsNoClientTakeAllPlaces(t *testing.T) {
-	d := newDoor(limits{connections: 3, connectionsOfOne: 2, operations: 3, operationsOfOne: 2, operationBytes: 10})
-	enter := func(client string, bytes int64) (func(), error) { return d.enterOperation(client, bytes, false) }
+	d := newLimiter(limits{connections: 3, connectionsOfOne: 2, operations: 3, operationsOfOne: 2, operationBytes: 10})
+	enter := func(client string, bytes int64) (func(), error) { return d.admitOperation(client, bytes, false) }
 	leave, err := enter("a", 1)
 	require.NoError(t, err)
 	_, err = enter("a", 1)
@@ -27,19 +27,19 @@ func TestDoorLetsNoClientTakeAllPlaces(t *testing.T) {
 	require.NoError(t, err, "its place and its bytes are free again")
 
 	for range reservedOperations {
-		_, err = d.enterOperation("a", 4<<20, true)
+		_, err = d.admitOperation("a", 4<<20, true)
 		require.NoError(t, err, "reserved places are beside the others")
 	}
-	_, err = d.enterOperation("a", 0, true)
+	_, err = d.admitOperation("a", 0, true)
 	require.ErrorIs(t, err, ErrRefused)
 
-	require.True(t, d.enterConnection("a"))
-	require.True(t, d.enterConnection("a"))
-	require.False(t, d.enterConnection("a"))
-	require.True(t, d.enterConnection("b"))
-	require.False(t, d.enterConnection("c"), "all are taken")
-	d.leaveConnection("a")
-	require.True(t, d.enterConnection("c"))
+	require.True(t, d.admitConnection("a"))
+	require.True(t, d.admitConnection("a"))
+	require.False(t, d.admitConnection("a"))
+	require.True(t, d.admitConnection("b"))
+	require.False(t, d.admitConnection("c"), "all are taken")
+	d.endConnection("a")
+	require.True(t, d.admitConnection("c"))
 	require.Equal(t, ListenerHealth{Connections: 3, Operations: 3 + reservedOperations, RefusedConnections: 2,
 		RefusedOperations: 4}, d.health())
 }

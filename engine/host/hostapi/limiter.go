@@ -30,8 +30,8 @@ const reservedOperations = 16
 // must have room for so many.
 var MaxOperations = 2*localLimits.operations + remoteLimits.operations + 3*reservedOperations
 
-// door counts what the clients of one listener hold.
-type door struct {
+// limiter counts what the clients of one listener hold.
+type limiter struct {
 	limits
 
 	mu                 sync.Mutex
@@ -45,67 +45,67 @@ type door struct {
 	refusedOperations  uint64
 }
 
-func newDoor(l limits) *door {
-	return &door{limits: l, connectionsBy: map[string]int{}, operationsBy: map[string]int{}}
+func newLimiter(l limits) *limiter {
+	return &limiter{limits: l, connectionsBy: map[string]int{}, operationsBy: map[string]int{}}
 }
 
-// enterOperation makes room for an operation of a client. It fails with ErrRefused. The caller calls
+// admitOperation makes room for an operation of a client. It fails with ErrRefused. The caller calls
 // leave when the operation has ended.
-func (d *door) enterOperation(client string, bytes int64, reserved bool) (leave func(), err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (l *limiter) admitOperation(client string, bytes int64, reserved bool) (leave func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
-	case reserved && d.reservedCount < reservedOperations:
-		d.reservedCount++
-		return func() { d.mu.Lock(); defer d.mu.Unlock(); d.reservedCount-- }, nil
+	case reserved && l.reservedCount < reservedOperations:
+		l.reservedCount++
+		return func() { l.mu.Lock(); defer l.mu.Unlock(); l.reservedCount-- }, nil
 	case reserved:
 		err = fmt.Errorf("%w: %d operations of this kind are under way", ErrRefused, reservedOperations)
-	case d.operationCount >= d.operations:
+	case l.operationCount >= l.operations:
 		err = fmt.Errorf("%w: %d operations of clients are under way: try again later", ErrRefused,
-			d.operations)
-	case d.operationsBy[client] >= d.operationsOfOne:
+			l.operations)
+	case l.operationsBy[client] >= l.operationsOfOne:
 		err = fmt.Errorf("%w: %d operations of this client are under way: wait for their answers", ErrRefused,
-			d.operationsOfOne)
-	case d.heldBytes+bytes > d.operationBytes:
+			l.operationsOfOne)
+	case l.heldBytes+bytes > l.operationBytes:
 		err = fmt.Errorf("%w: the operations under way have %d bytes: try again later", ErrRefused,
-			d.heldBytes)
+			l.heldBytes)
 	}
 	if err != nil {
-		d.refusedOperations++
+		l.refusedOperations++
 		return nil, err
 	}
-	d.operationCount++
-	d.operationsBy[client]++
-	d.heldBytes += bytes
-	return func() { d.leaveOperation(client, bytes) }, nil
+	l.operationCount++
+	l.operationsBy[client]++
+	l.heldBytes += bytes
+	return func() { l.endOperation(client, bytes) }, nil
 }
 
-func (d *door) leaveOperation(client string, bytes int64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.operationCount--
-	d.heldBytes -= bytes
-	countDown(d.operationsBy, client)
+func (l *limiter) endOperation(client string, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.operationCount--
+	l.heldBytes -= bytes
+	countDown(l.operationsBy, client)
 }
 
-// enterConnection makes room for a connection of a client; false if there is none.
-func (d *door) enterConnection(client string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.connectionCount >= d.connections || d.connectionsBy[client] >= d.connectionsOfOne {
-		d.refusedConnections++
+// admitConnection makes room for a connection of a client; false if there is none.
+func (l *limiter) admitConnection(client string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.connectionCount >= l.connections || l.connectionsBy[client] >= l.connectionsOfOne {
+		l.refusedConnections++
 		return false
 	}
-	d.connectionCount++
-	d.connectionsBy[client]++
+	l.connectionCount++
+	l.connectionsBy[client]++
 	return true
 }
 
-func (d *door) leaveConnection(client string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.connectionCount--
-	countDown(d.connectionsBy, client)
+func (l *limiter) endConnection(client string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.connectionCount--
+	countDown(l.connectionsBy, client)
 }
 
 func countDown(counts map[string]int, client string) {
@@ -114,18 +114,18 @@ func countDown(counts map[string]int, client string) {
 	}
 }
 
-func (d *door) health() ListenerHealth {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return ListenerHealth{Connections: d.connectionCount, Operations: d.operationCount + d.reservedCount,
-		RefusedConnections: d.refusedConnections, RefusedOperations: d.refusedOperations}
+func (l *limiter) health() ListenerHealth {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return ListenerHealth{Connections: l.connectionCount, Operations: l.operationCount + l.reservedCount,
+		RefusedConnections: l.refusedConnections, RefusedOperations: l.refusedOperations}
 }
 
-// doorListener accepts connections within the limits of a door and turns the others away at once: a
+// limitListener accepts connections within the limits of a limiter and turns the others away at once: a
 // client that waited in the kernel's queue would not know why.
-type doorListener struct {
+type limitListener struct {
 	net.Listener
-	door *door
+	limiter *limiter
 	// plain means that a refusal can be written as an HTTP answer, because there is no TLS.
 	plain bool
 }
@@ -138,15 +138,15 @@ const refusalAnswer = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: applica
 	`{"error":"too many connections of clients: try again soon"}`
 
 // Accept implements net.Listener.
-func (l *doorListener) Accept() (net.Conn, error) {
+func (l *limitListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
 		client := clientOf(conn)
-		if l.door.enterConnection(client) {
-			return &doorConn{Conn: conn, door: l.door, client: client}, nil
+		if l.limiter.admitConnection(client) {
+			return &limitConn{Conn: conn, limiter: l.limiter, client: client}, nil
 		}
 		if l.plain {
 			_ = conn.SetWriteDeadline(time.Now().Add(refusalTime))
@@ -156,17 +156,17 @@ func (l *doorListener) Accept() (net.Conn, error) {
 	}
 }
 
-// doorConn is a connection that counts at its door until it is closed.
-type doorConn struct {
+// limitConn is a connection that counts at its limiter until it is closed.
+type limitConn struct {
 	net.Conn
-	door   *door
-	client string
-	once   sync.Once
+	limiter *limiter
+	client  string
+	once    sync.Once
 }
 
 // Close implements net.Conn.
-func (c *doorConn) Close() error {
-	c.once.Do(func() { c.door.leaveConnection(c.client) })
+func (c *limitConn) Close() error {
+	c.once.Do(func() { c.limiter.endConnection(c.client) })
 	return c.Conn.Close()
 }
 
@@ -190,7 +190,7 @@ func withClient(ctx context.Context, conn net.Conn) context.Context {
 	if over, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		conn = over.NetConn()
 	}
-	if c, ok := conn.(*doorConn); ok {
+	if c, ok := conn.(*limitConn); ok {
 		return context.WithValue(ctx, clientKey{}, c.client)
 	}
 	return ctx
