@@ -184,7 +184,7 @@ func (p *powerSwitch) switchOff() {
 }
 
 // cutPower ends everything on the machine, and records the machine as off once all processes are gone.
-func (p *powerSwitch) cutPower(cause string) {
+func (p *powerSwitch) cutPower(cause scenarios.PowerCause) {
 	p.switchMu.Lock()
 	defer p.switchMu.Unlock()
 	m := p.machine
@@ -196,7 +196,7 @@ func (p *powerSwitch) cutPower(cause string) {
 	m.run.addNote("%s was switched off at %v by a %s", m.Name, m.run.now().Round(time.Millisecond), cause)
 }
 
-func (p *powerSwitch) recordPower(on bool, cause string) {
+func (p *powerSwitch) recordPower(on bool, cause scenarios.PowerCause) {
 	p.mu.Lock()
 	boot := p.bootCount
 	p.mu.Unlock()

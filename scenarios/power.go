@@ -13,16 +13,19 @@ type Power struct {
 	On   bool   `json:"on"`
 	Boot uint64 `json:"boot"` // counts the machine's power-ups, from 1
 	// Cause of an off: a fault, the machine's own watchdog, its own wish or a device outside.
-	Cause string `json:"cause,omitempty"`
+	Cause PowerCause `json:"cause,omitempty"`
 }
+
+// PowerCause is why a machine was switched off; "" in the record of a machine that was switched on.
+type PowerCause string
 
 // Causes of a machine's being switched off.
 const (
-	CauseFault    = "power cut"
-	CauseWatchdog = "watchdog"
-	CauseShutdown = "shutdown"
-	CauseReboot   = "reboot"
-	CauseDevice   = "fence device"
+	CauseFault    PowerCause = "power cut"
+	CauseWatchdog PowerCause = "watchdog"
+	CauseShutdown PowerCause = "shutdown"
+	CauseReboot   PowerCause = "reboot"
+	CauseDevice   PowerCause = "fence device"
 )
 
 // RecordKind implements env.Record.

@@ -115,7 +115,7 @@ func (h *Host) onResume(from env.MachineID, p *packet) {
 	delete(h.incoming, p.SID)
 	h.arrivedBy[p.SID] = p.ID
 	g.conf = c.conf
-	h.setRunning(g, p.SID, true, WhyMigrated)
+	h.setRunning(g, p.SID, true, CauseMigrated)
 	h.sendPacket(from, packet{Kind: packetRuns, ID: p.ID, SID: p.SID})
 }
 

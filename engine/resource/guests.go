@@ -143,7 +143,7 @@ func (h *Host) crashGuest(sid string) {
 	if g := h.guests[sid]; g != nil && g.running && !g.inOperation {
 		code := exitCodeOfKill
 		g.exitCode = &code
-		h.setRunning(g, sid, false, WhyCrashed)
+		h.setRunning(g, sid, false, CauseCrashed)
 	}
 }
 
@@ -207,13 +207,13 @@ func (h *Host) carryOut(t *env.Task, g *guest, from string, r *guestRequest) (a 
 	case r.Op == opStop && g.running:
 		if takes := h.drawDuration(h.opts.StopTime); takes <= r.Timeout {
 			t.Sleep(takes)
-			h.setRunning(g, r.SID, false, WhyStopped)
+			h.setRunning(g, r.SID, false, CauseStopped)
 		} else {
 			t.Sleep(r.Timeout)
-			h.setRunning(g, r.SID, false, WhyKilled)
+			h.setRunning(g, r.SID, false, CauseKilled)
 		}
 	case r.Op == opLeave && g.running:
-		h.setRunning(g, r.SID, false, WhyMigrated)
+		h.setRunning(g, r.SID, false, CauseMigrated)
 	case r.Op == opMigrate && !g.running:
 		a.Failed = failedNotHere
 	case r.Op == opMigrate:
@@ -222,13 +222,13 @@ func (h *Host) carryOut(t *env.Task, g *guest, from string, r *guestRequest) (a 
 	return a
 }
 
-func (h *Host) setRunning(g *guest, sid string, on bool, why string) {
+func (h *Host) setRunning(g *guest, sid string, on bool, cause Cause) {
 	if on && !g.running {
 		g.incarnations++
 		g.exitCode = nil
 	}
 	g.running = on
-	h.env.Emit(Active{SID: sid, On: on, Why: why})
+	h.env.Emit(Active{SID: sid, On: on, Cause: cause})
 	h.publishLoad()
 }
 

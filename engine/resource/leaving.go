@@ -125,7 +125,7 @@ func (h *Host) sleepUnlessCancelled(t *env.Task, o *outgoingGuest, d time.Durati
 // over, it runs here again.
 func (h *Host) switchOver(t *env.Task, g *guest, o *outgoingGuest, request string) (why, detail string) {
 	g.paused = true
-	h.setRunning(g, o.sid, false, WhySwitching)
+	h.setRunning(g, o.sid, false, CauseSwitching)
 	defer func() { g.paused = false }()
 	t.Sleep(h.drawDuration(h.opts.SwitchTime))
 	// From here on only the target's silence counts: a timeout or cancellation no longer applies.
@@ -153,7 +153,7 @@ func (h *Host) switchOver(t *env.Task, g *guest, o *outgoingGuest, request strin
 	}
 	if why != "" {
 		g.incarnations-- // the same incarnation continues
-		h.setRunning(g, o.sid, true, WhyResumed)
+		h.setRunning(g, o.sid, true, CauseResumed)
 		return why, detail
 	}
 	if lost, what := h.exchangePackets(t, o, packet{Kind: packetResume}, packetRuns); lost != "" {

@@ -88,7 +88,7 @@ func (b *bench) record(p *envtest.Proc, r env.Record) {
 		b.runs[rec.SID][m] = rec.On
 		if rec.SID == guestSID {
 			b.told = append(b.told, fmt.Sprintf("%d n%d %t %s", b.world.Now().Milliseconds(), m+1, rec.On,
-				rec.Why))
+				rec.Cause))
 		}
 		count := 0
 		for _, on := range b.runs[rec.SID] {
@@ -165,10 +165,10 @@ func TestALiveMigrationStandsStillForAMomentOnly(t *testing.T) {
 	record := b.world.OnRecord
 	b.world.OnRecord = func(p *envtest.Proc, r env.Record) {
 		record(p, r)
-		switch a, _ := r.(Active); a.Why {
-		case WhySwitching:
+		switch a, _ := r.(Active); a.Cause {
+		case CauseSwitching:
 			still = b.world.Now()
-		case WhyMigrated:
+		case CauseMigrated:
 			moved = b.world.Now()
 		}
 	}

@@ -94,7 +94,7 @@ func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
 	if p.programs == nil {
 		return nil
 	}
-	why := WhyStopped
+	cause := CauseStopped
 	ps, err := p.programs.Status(sid)
 	on := ps.Running
 	if on {
@@ -104,7 +104,7 @@ func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
 		on, err = p.endProgram(t, sid, false, timeout)
 	}
 	if err == nil && on {
-		why = WhyKilled
+		cause = CauseKilled
 		on, err = p.endProgram(t, sid, true, killTime)
 	}
 	switch {
@@ -113,7 +113,7 @@ func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
 	case on:
 		return fmt.Errorf("%w: %s was killed and still runs after %v", ErrFailed, sid, killTime)
 	}
-	p.env.Emit(Active{SID: sid, Why: why})
+	p.env.Emit(Active{SID: sid, Cause: cause})
 	return nil
 }
 

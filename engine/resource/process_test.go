@@ -109,7 +109,7 @@ func TestAProgramIsStoppedInOrder(t *testing.T) {
 		require.Equal(t, Status{Incarnation: "1"}, s, "what was ended on purpose did not end by itself")
 	})
 	require.Zero(t, p.forced)
-	require.Equal(t, []Active{{SID: guestSID, Why: WhyStopped}}, *told)
+	require.Equal(t, []Active{{SID: guestSID, Cause: CauseStopped}}, *told)
 }
 
 func TestAProgramThatDoesNotListenIsKilled(t *testing.T) {
@@ -126,7 +126,7 @@ func TestAProgramThatDoesNotListenIsKilled(t *testing.T) {
 		require.NoError(t, d.Stop(task, guestSID, 0), "at once")
 		require.Less(t, p.world.Now()-begun, time.Second)
 	})
-	require.Equal(t, WhyKilled, (*told)[0].Why)
+	require.Equal(t, CauseKilled, (*told)[0].Cause)
 }
 
 func TestAProgramThatEndsByItselfIsSeen(t *testing.T) {

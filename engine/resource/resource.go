@@ -108,20 +108,23 @@ type HostStarted struct{}
 type Active struct {
 	SID string `json:"sid"`
 	On  bool   `json:"on"`
-	// Why is the reason. For a stop: stopped, killed, crashed, switching (to another machine), or
-	// migrated. For a start: "" when it was started, migrated, or resumed after a switch-over that
-	// failed.
-	Why string `json:"why,omitempty"`
+	// Cause is why it started or stopped. For a stop: stopped, killed, crashed, switching (to another
+	// machine), or migrated. For a start: "" when it was started, migrated, or resumed after a switch-over
+	// that failed.
+	Cause Cause `json:"why,omitempty"`
 }
 
-// Reasons in [Active].
+// Cause is why a resource starts or stops running on a machine.
+type Cause string
+
+// Causes in [Active].
 const (
-	WhyStopped   = "stopped"
-	WhyKilled    = "killed"
-	WhyCrashed   = "crashed"
-	WhySwitching = "switching"
-	WhyMigrated  = "migrated"
-	WhyResumed   = "resumed"
+	CauseStopped   Cause = "stopped"
+	CauseKilled    Cause = "killed"
+	CauseCrashed   Cause = "crashed"
+	CauseSwitching Cause = "switching"
+	CauseMigrated  Cause = "migrated"
+	CauseResumed   Cause = "resumed"
 )
 
 // RecordKind implements env.Record.

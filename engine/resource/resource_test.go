@@ -63,7 +63,7 @@ func TestStartStopAndTheirTimes(t *testing.T) {
 			time.Minute))
 	})
 	require.Greater(t, b.world.Now()-begun, DefaultGuests().StopTime/2, "an orderly stop takes its time")
-	require.Contains(t, b.told[len(b.told)-1], WhyStopped)
+	require.Contains(t, b.told[len(b.told)-1], string(CauseStopped))
 	require.False(t, ask().Running)
 	b.start(0)
 	begun = b.world.Now()
@@ -72,7 +72,7 @@ func TestStartStopAndTheirTimes(t *testing.T) {
 			time.Second))
 	})
 	require.InDelta(t, 1, (b.world.Now() - begun).Seconds(), 0.1)
-	require.Contains(t, b.told[len(b.told)-1], WhyKilled, "by force after the timeout")
+	require.Contains(t, b.told[len(b.told)-1], string(CauseKilled), "by force after the timeout")
 }
 
 func TestACrashIsSeen(t *testing.T) {

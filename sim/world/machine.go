@@ -153,7 +153,7 @@ func (m *Machine) PressPower() {
 // PowerOff cuts the power: processes end, and draws decide which unsynced writes the disk keeps.
 func (m *Machine) PowerOff() { m.powerOff(scenarios.CauseFault) }
 
-func (m *Machine) powerOff(cause string) {
+func (m *Machine) powerOff(cause scenarios.PowerCause) {
 	if !m.isOn {
 		return
 	}

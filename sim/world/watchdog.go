@@ -143,7 +143,7 @@ func (m *Machine) endPauses() {
 }
 
 // recordPower emits the record of a power change, for the checkers.
-func (m *Machine) recordPower(on bool, cause string) {
+func (m *Machine) recordPower(on bool, cause scenarios.PowerCause) {
 	m.emitRecord(scenarios.Power{On: on, Boot: m.bootCount, Cause: cause})
 }
 

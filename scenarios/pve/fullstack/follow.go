@@ -93,7 +93,7 @@ func (f *runFollower) onRecord(r *scenarios.Stamped) {
 		}
 		f.onMachineDown(r.Machine)
 		f.observed.log = append(f.observed.log,
-			conformance.Line{Level: "info", Seconds: f.scenarioSeconds(r.At), ID: rec.Cause,
+			conformance.Line{Level: "info", Seconds: f.scenarioSeconds(r.At), ID: string(rec.Cause),
 				Message: "execute power " + f.run.Scenario.Machines[r.Machine] + " off"})
 	}
 }

@@ -73,7 +73,7 @@ func (b *builder) onHARecord(r scenarios.Stamped) {
 	case watchdog.Expired:
 		b.beginSpan(r.Machine, laneWatchdog, r.At, rec.Client+": "+rec.Reason, "bad")
 	case resource.Active:
-		text, class := rec.Why, "idle"
+		text, class := string(rec.Cause), "idle"
 		if rec.On {
 			text, class = "runs", "good"
 		}
@@ -84,7 +84,7 @@ func (b *builder) onHARecord(r scenarios.Stamped) {
 		if rec.On {
 			b.markAllLanes(r, "not running", "idle")
 		} else {
-			b.markAllLanes(r, "off: "+rec.Cause, "bad")
+			b.markAllLanes(r, "off: "+string(rec.Cause), "bad")
 		}
 	}
 }

@@ -59,7 +59,7 @@ func newServiceLanes(h *haspec.Spec, names []string) *serviceLanes {
 func (s *serviceLanes) onRecord(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case resource.Active:
-		why := rec.Why
+		why := string(rec.Cause)
 		if rec.On {
 			why = ""
 		}
@@ -70,7 +70,7 @@ func (s *serviceLanes) onRecord(r scenarios.Stamped) {
 		s.onMachineDown(r, "down")
 	case scenarios.Power:
 		if !rec.On {
-			s.onMachineDown(r, "down: "+s.nodeNames[r.Machine]+" off, "+rec.Cause)
+			s.onMachineDown(r, "down: "+s.nodeNames[r.Machine]+" off, "+string(rec.Cause))
 		}
 	case haproc.CommandBegun:
 		if l := s.lanes[rec.SID]; l != nil && rec.Target != "" {
@@ -161,9 +161,9 @@ func (s *serviceLanes) writeSpan(l *serviceLane, at time.Duration) {
 		text, class = nodes[0]+" → "+l.moveTarget, "warn"
 	case len(nodes) == 1:
 		text, class = nodes[0], "good"
-	case l.downReason == resource.WhySwitching:
+	case l.downReason == string(resource.CauseSwitching):
 		text, class = "stands still, "+s.nodeNames[l.lastMachine]+" ⇒ "+l.moveTarget, "warn"
-	case l.downReason == resource.WhyStopped || l.downReason == "ended":
+	case l.downReason == string(resource.CauseStopped) || l.downReason == "ended":
 		text, class = "stopped", "idle"
 	case !l.wasStarted:
 		text = "not started"
