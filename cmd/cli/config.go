@@ -28,8 +28,9 @@ type Config struct {
 	Subjects []scenarios.Subject
 	// Kinds are systems with a part of their own in scenario files.
 	Kinds []Kind
-	// Library holds scenario files (*.yaml) that can be named without a path, usually an embed.FS;
-	// nil: none. Scenarios of subjects that are not in Kinds are not offered.
+	// Library holds scenario files that can be named without a path, *.yaml in its top folder; usually an
+	// embed.FS, or [fs.Sub] of one that embeds a folder. nil: none. Scenarios of subjects that are not in
+	// Kinds are not offered.
 	Library fs.FS
 	// Backends are where scenarios can run, the first one by default; nil: the simulator alone.
 	Backends []Backend

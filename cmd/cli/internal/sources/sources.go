@@ -108,6 +108,10 @@ func (f *Finder) Find(word string) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
+	if len(names) == 0 && f.Library != nil {
+		return Source{}, fmt.Errorf("file %s does not exist, and the library of this program has no "+
+			"scenario of its subjects: their files (*.yaml) must be in its top folder, see fs.Sub", word)
+	}
 	if len(names) == 0 {
 		return Source{}, fmt.Errorf("file %s does not exist, and this program has no library of scenarios",
 			word)
