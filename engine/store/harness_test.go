@@ -252,10 +252,15 @@ func (n *testNode) fire(within time.Duration) bool {
 
 // settle delivers and fires short timers until nothing moves.
 func (c *testCluster) settle() {
+	c.settleWithin(3 * time.Millisecond)
+}
+
+// settleWithin delivers messages and fires the timers that are due within a time, until nothing is left.
+func (c *testCluster) settleWithin(due time.Duration) {
 	for moved := true; moved; {
 		moved = false
 		for _, n := range c.nodes {
-			for n.deliver() || n.fire(3*time.Millisecond) {
+			for n.deliver() || n.fire(due) {
 				moved = true
 			}
 		}

@@ -72,10 +72,9 @@ func TestBusyClusterProcess(t *testing.T) {
 	require.Len(t, c.node(2).mustRead("big"), 500<<10)
 }
 
-// A member that waits for its state keeps what is ordered meanwhile, up to a limit; beyond that it
-// asks again.
-func TestBacklogOverflow(t *testing.T) {
-	thorough.Only(t, "writing more than the backlog holds takes six seconds")
+// newClusterWithLaggard returns three nodes that have just entered a ring. Node 3 lacks the last change, so it
+// must fetch the state before it takes part.
+func newClusterWithLaggard(t *testing.T) *testCluster {
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)
 	c.formAll(1, 2)
@@ -84,6 +83,14 @@ func TestBacklogOverflow(t *testing.T) {
 	for _, n := range c.nodes {
 		n.enter(r, nil)
 	}
+	return c
+}
+
+// A member that waits for its state keeps what is ordered meanwhile, up to a limit; beyond that it
+// asks again.
+func TestBacklogOverflow(t *testing.T) {
+	thorough.Only(t, "writing more than the backlog holds takes six seconds")
+	c := newClusterWithLaggard(t)
 	n1, n2, n3 := c.node(1), c.node(2), c.node(3)
 	for n1.deliver() || n2.deliver() || n3.deliver() || n1.fire(time.Millisecond) ||
 		n2.fire(time.Millisecond) {
@@ -107,15 +114,8 @@ func TestBacklogOverflow(t *testing.T) {
 // TestOverflowKeepsPieces: a message of which some pieces came before the backlog was dropped, and the others
 // after the state arrived, is complete. All members must complete the same messages.
 func TestOverflowKeepsPieces(t *testing.T) {
-	c := newTestCluster(t, 1, 1, 1).start()
-	c.formAll(1, 2, 3)
-	c.formAll(1, 2)
-	c.node(1).mustWrite("f", "x")
-	r := c.form(1, 2, 3)
+	c := newClusterWithLaggard(t)
 	n1, n2, n3 := c.node(1), c.node(2), c.node(3)
-	for _, n := range c.nodes {
-		n.enter(r, nil)
-	}
 	for n1.deliver() || n2.deliver() || n3.deliver() {
 	}
 	require.True(t, n3.store.catchUp.fetching)
@@ -144,22 +144,8 @@ func TestOverflowKeepsPieces(t *testing.T) {
 
 // The source goes silent after the decision: another member is asked.
 func TestFetchFromAnother(t *testing.T) {
-	c := newTestCluster(t, 1, 1, 1).start()
-	c.formAll(1, 2, 3)
-	c.formAll(1, 2)
-	c.node(1).mustWrite("f", "x")
-	r := c.form(1, 2, 3)
-	for _, n := range c.nodes {
-		n.enter(r, nil)
-	}
-	for moved := true; moved; {
-		moved = false
-		for _, n := range c.nodes {
-			for n.deliver() || n.fire(time.Millisecond) {
-				moved = true
-			}
-		}
-	}
+	c := newClusterWithLaggard(t)
+	c.settleWithin(time.Millisecond)
 	require.True(t, c.node(3).store.catchUp.fetching)
 	require.EqualValues(t, 1, c.node(3).store.ring.decision.Source)
 	c.node(1).kill()
