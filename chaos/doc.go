@@ -1,5 +1,5 @@
 // Package chaos runs scenarios on real nodes: every machine is a network namespace with a program
-// in it, and a switch in user space between them makes the network as bad as the scenario says,
+// in it, and a switch in user space between them makes the network as bad as the scenario demands,
 // by the same arithmetic as in the simulator.
 //
 // It needs Linux and root. It reports what it cannot do before it starts anything: an unsupported

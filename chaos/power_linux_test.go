@@ -60,7 +60,7 @@ func (a *arming) Ready(ctx context.Context, m scenarios.Machine, c scenarios.Con
 			}
 			if err == nil {
 				_, err = dog.Read(make([]byte, 10))
-				dog.Close() // whoever armed it may be gone
+				dog.Close() // the client that armed it may be gone
 			}
 			a.err = err
 		})

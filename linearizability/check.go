@@ -246,7 +246,7 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 	return nil
 }
 
-// addRefutation records operations that have no order, minimised. anyStart says that m starts from anything.
+// addRefutation records operations that have no order, minimised. anyStart means that m starts from anything.
 func (report *Report) addRefutation(ctx context.Context, m *Model, ops []history.Operation, anyStart bool,
 	o *options, found *findings) error {
 	if o.minimise {

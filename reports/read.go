@@ -39,7 +39,7 @@ type Saved struct {
 	Summary      Summary
 	// Likelihood is the share of futures that fail; nil if it was not measured.
 	Likelihood *futures.Result
-	// Torn says that the history was cut off in the middle of its last line.
+	// Torn means that the history was cut off in the middle of its last line.
 	Torn bool
 
 	dir string

@@ -21,7 +21,7 @@ type view struct {
 	run             *scenarios.Run
 	subjectTimeline scenarios.Timeline
 	ops             []history.Operation
-	// opsProblem says why the events do not make operations; the rest is shown all the same.
+	// opsProblem is why the events do not make operations; the rest is shown all the same.
 	opsProblem     string
 	endTime        time.Duration
 	scenarioYAML   []byte

@@ -134,7 +134,7 @@ func (d *Definition) firstProblem() string {
 		d.LongestTimer > 0 && d.ShortestTimer == 0:
 		return "set ShortestTimer and LongestTimer, the first one not longer than the other, or neither"
 	case len(d.Roles) > 0 && d.WatchRoles == nil:
-		return "set WatchRoles, or nothing knows who has the Roles"
+		return "set WatchRoles, or nothing knows which machine has the Roles"
 	case d.Model == nil && d.Witness != nil:
 		return "a witness is compared with a model; set Model too"
 	}

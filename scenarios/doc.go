@@ -20,7 +20,7 @@
 //   - [ActorProvider], a Subject with background clients, such as an operator
 //   - [PartialSubject], a Subject whose configuration can ask for what it does not carry out
 //   - [TimelineFilter], a Judge whose timeline needs only some of the records
-//   - [ServedJudge], a Judge that tells served operations from failed ones
+//   - [ServedJudge], a Judge that distinguishes served operations from failed ones
 //   - [ExternalDeviceBuilder], a Builder with devices outside of the machines, such as power switches
 //
 // Package scenarios never runs anything and never decides by itself whether a run is valid.

@@ -68,7 +68,7 @@ func ExampleDefine_embedding() {
 	// Output: operator
 }
 
-// clustered adds an operator, who works on the system beside the clients.
+// clustered adds an operator, which works on the system beside the clients.
 type clustered struct{ scenarios.Subject }
 
 func (clustered) Actors(scale timescale.Ratio) []scenarios.Actor {

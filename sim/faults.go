@@ -79,8 +79,8 @@ func (f *faultInjection) planActions(actions []nemesis.Action) {
 	}
 }
 
-// observe tells the scheduler what a process has recorded or reached. What follows begins after the step that
-// the process makes, before anything that it sends can arrive.
+// observe passes to the scheduler what a process has recorded or reached. What follows begins after the step
+// that the process makes, before anything that it sends can arrive.
 func (f *faultInjection) observe(m env.MachineID, trigger string) {
 	if f != nil { // nil: the run has not begun
 		f.planActions(f.Observe(int(m), trigger))

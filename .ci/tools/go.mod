@@ -1,5 +1,5 @@
-// Tools for those who work on Holdfast. A module of its own, so that none of them enters the
-// graph of those who use it.
+// Tools for the developers of Holdfast. A module of its own, so that none of them enters the
+// graph of its users.
 module github.com/holdfast-sim/holdfast/ci/tools
 
 go 1.26.0

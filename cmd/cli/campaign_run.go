@@ -146,7 +146,7 @@ func (c *campaignRun) run(ctx context.Context) error {
 	defer c.otherPool.Close()
 	answer, err := c.pool.Ask(ctx, runRequest{Word: canary.Word, Seed: defaultSeed})
 	if ctx.Err() != nil {
-		err = nil // nothing is to be run
+		err = nil // there is nothing to run
 	} else if err == nil && answer.Line.Verdict != linearizability.Invalid {
 		return internalError(fmt.Errorf("a register that forgets writes was found %s, so the campaign would "+
 			"find nothing%s", answer.Line.Verdict, answer.Error))

@@ -20,7 +20,7 @@ type outcome struct {
 	took time.Duration
 	// strategy is how the scenario was changed; "" for the scenario as it is written.
 	strategy string
-	// err says why the run could not be made; of line only scenario, seed and command are set then.
+	// err is why the run could not be made; of line only scenario, seed and command are set then.
 	err error
 }
 

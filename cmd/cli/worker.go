@@ -43,7 +43,7 @@ type runAnswer struct {
 	Behaviour []uint32 `json:"behaviour"`
 	// CPU is the processor time that the run took; 0 where it is not known.
 	CPU time.Duration `json:"cpu_ns"`
-	// Error says why the run could not be made.
+	// Error is why the run could not be made.
 	Error string `json:"error,omitempty"`
 }
 

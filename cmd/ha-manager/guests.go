@@ -85,7 +85,7 @@ func (t guestCommands) newGuestCreateCommand() *cobra.Command {
 	return cmd
 }
 
-// checkFree returns an error if a guest of the view has the number that a new one would have. It tells an
+// checkFree returns an error if a guest of the view has the number that a new one would have. It shows an
 // operator which guest that is. The store itself refuses the creation, also when the other guest is created
 // between the look and the creation.
 func (v *view) checkFree(sid string) error {

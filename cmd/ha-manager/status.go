@@ -194,7 +194,7 @@ func (v *view) lrmEntry(node string, now time.Time) statusEntry {
 // formatDate formats a time as Proxmox VE does, in local time.
 func formatDate(seconds int64) string { return time.Unix(seconds, 0).Format(time.ANSIC) }
 
-// stateActive is the state of whoever writes its status in time.
+// stateActive is the state of a CRM or LRM that writes its status in time.
 const stateActive = "active"
 
 // staleness returns stateActive, or a warning in its place when the timestamp is too old or in the future.

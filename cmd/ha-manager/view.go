@@ -172,7 +172,7 @@ func (v *view) nodes() []string {
 const nodesDir = "nodes"
 
 // nodesOf returns the nodes of the cluster according to its files: those that the master knows or,
-// before there was a master, those whose LRMs have written a status.
+// before there was a master, nodes whose LRMs have written a status.
 func nodesOf(manager *ha.ManagerStatus, present map[string]bool) map[string]bool {
 	nodes := map[string]bool{}
 	for node := range manager.NodeStatus {

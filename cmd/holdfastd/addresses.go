@@ -56,7 +56,8 @@ func linksOf(file *host.MachineFile, conf *corosync.Config, find lookup) (found 
 
 const addressRemedy = "add it to /etc/hosts, or write an IP address"
 
-// addressOf looks a name up and chooses an address as totem.ip_version says; the default is IPv6 before IPv4.
+// addressOf looks a name up and chooses an address as totem.ip_version demands; the default is IPv6 before
+// IPv4.
 func addressOf(ctx context.Context, name, version string, find lookup) (netip.Addr, error) {
 	addrs, err := find(ctx, name)
 	var dns *net.DNSError

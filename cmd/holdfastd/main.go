@@ -138,7 +138,7 @@ func highAvailability(m nodemain.Machine) (*node.HA, error) {
 	return &node.HA{Commands: commands}, nil
 }
 
-// findNode finds the node in its cluster and, unless the machine file says otherwise, takes the
+// findNode finds the node in its cluster and, unless the machine file has others, takes the
 // addresses of its links from the nodelist.
 func findNode(file *host.MachineFile, conf *corosync.Config) error {
 	if int(file.Machine) < 0 || int(file.Machine) >= len(conf.Nodes) {

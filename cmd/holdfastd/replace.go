@@ -148,7 +148,7 @@ func replaceMember(ctx context.Context, ask storeRequester, node string) (string
 	return "", fmt.Errorf("%w: the store was busy for %v: try again", errReplace, replaceTries*replacePause)
 }
 
-// doneText is what an operator is told of a member that was replaced.
+// doneText is the message about a member that was replaced.
 func doneText(m *store.MemberStatus) string {
 	return fmt.Sprintf("node %s has its vote back, with the store %s; never start its old disk again",
 		nameOf(m), m.Present)

@@ -200,7 +200,7 @@ func (q huntTarget) of(verdicts []linearizability.Verdict) []linearizability.Ver
 		func(v linearizability.Verdict) bool { return v.Checker != q.checker })
 }
 
-// addRun keeps who is not content with a run.
+// addRun keeps the checkers that find something in a run.
 func (c *huntResult) addRun(verdicts []linearizability.Verdict) {
 	var names []string
 	for _, v := range verdicts {

@@ -124,7 +124,7 @@ func (o *options) addTo(cmd *cobra.Command) {
 	f.DurationVar(&o.huntLimit, "limit", 2*time.Minute,
 		"search for each bug at most this `duration`, such as 5m")
 	f.BoolVar(&o.includesSlow, "slow", false,
-		"also search for the bugs listed as slow, for as long as the list says")
+		"also search for the bugs listed as slow, for as long as the list demands")
 	f.BoolVar(&o.checksOnly, "check", false,
 		"only check that every search text matches exactly once and the result compiles")
 	f.IntVar(&o.workers, "workers", 2, "`number` of bugs to search for at the same time")

@@ -150,7 +150,7 @@ func (h *netnsHunter) cleanRun(ctx context.Context, story string) (huntResult, e
 	return c, err
 }
 
-// runScenario runs a story on real nodes. Found says that it is wrong, a checker alone that it is undecided.
+// runScenario runs a story on real nodes. Found means that it is wrong, a checker alone that it is undecided.
 func (h *netnsHunter) runScenario(ctx context.Context, bin, story string) (huntResult, error) {
 	if file := filepath.Join(h.catalogue, netnsCatalogue, "hunts", story+".yaml"); exists(file) {
 		story = file

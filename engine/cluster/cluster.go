@@ -88,7 +88,7 @@ func NewWithService(cfg totem.Config, service Service) (*Process, error) {
 }
 
 // AwaitClient makes the process wait at its start for the Hello of a client, at most for a time, before the
-// node looks for a ring. A client that says Hello later makes the whole ring form again, because it missed
+// node looks for a ring. A client that sends Hello later makes the whole ring form again, because it missed
 // the beginning: at each start of a machine that would be one more interruption for all the others.
 func (p *Process) AwaitClient(name string, within time.Duration) {
 	p.awaited, p.waitLimit = name, within

@@ -264,7 +264,7 @@ func TestLeaveMessage(t *testing.T) {
 	require.Equal(t, []ring.NodeID{1, 2}, w.procs[0].node.Members())
 }
 
-// The node looks for a ring when the client that it awaits says Hello, or when the time is up.
+// The node looks for a ring when the client that it awaits sends Hello, or when the time is up.
 func TestAwaitedClient(t *testing.T) {
 	for name, c := range map[string]struct {
 		client string

@@ -63,7 +63,7 @@ func (c *Config) unsupportedQuorum() []Limitation {
 	return list
 }
 
-// unsupportedLinks returns what the file says about links in vain.
+// unsupportedLinks returns the settings of links that have no effect.
 func (c *Config) unsupportedLinks() []Limitation {
 	var list []Limitation
 	links := c.Links()

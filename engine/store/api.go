@@ -90,7 +90,7 @@ type Request struct {
 	// by then (0 always holds). They let the store distinguish a request that was never carried out from
 	// one that was so long ago that it is forgotten. For watch, Since is the revision up to which
 	// the client knows everything, and Chain that of the answer that named this revision. A revision is given
-	// to another change if the first one is lost before it was confirmed; the chain tells them apart.
+	// to another change if the first one is lost before it was confirmed; the chain distinguishes them.
 	Retry bool   `json:"retry,omitempty"`
 	Since uint64 `json:"since,omitempty"`
 	Chain string `json:"chain,omitempty"`

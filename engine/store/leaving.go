@@ -57,7 +57,7 @@ func (l *orderlyLeave) advance() {
 	}
 }
 
-// onTimer stops waiting for answers, or tells the cluster process again.
+// onTimer stops waiting for answers, or asks the cluster process again.
 func (l *orderlyLeave) onTimer() {
 	switch {
 	case l.stopped:
@@ -69,7 +69,7 @@ func (l *orderlyLeave) onTimer() {
 }
 
 // stop ends this store's part in the ring. Changes that were sent and not confirmed in time may still be
-// carried out by the others: their clients are told so.
+// carried out by the others: their clients get that answer.
 func (l *orderlyLeave) stop() {
 	l.stopped = true
 	was := l.writable()

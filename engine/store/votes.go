@@ -60,7 +60,7 @@ func (s *Store) onVotes(q *cpg.Quorum) {
 	}
 }
 
-// quorumLog is what the log told last about quorum.
+// quorumLog is the last line of the log about quorum.
 type quorumLog struct{ hasQuorum bool }
 
 // logChange logs a change of quorum. A new ring alone is none: while its members exchange their states,

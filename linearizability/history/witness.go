@@ -10,7 +10,7 @@ import (
 const (
 	// WitnessApply is a mutation that the node made durable: the zero value, left out in files.
 	WitnessApply = ""
-	// WitnessInstall says that the node replaced its state by another one at revision Rev. Of what it
+	// WitnessInstall means that the node replaced its state by another one at revision Rev. Of what it
 	// reported before, only revisions up to Keep still hold: the last common revision when it caught
 	// up by log, 0 when it took a full copy.
 	WitnessInstall = "install"

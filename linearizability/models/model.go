@@ -53,21 +53,21 @@ type Model struct {
 	// Entry turns a mutation found in a witness into a Call, so that it can be replayed. It is nil when
 	// the model cannot do that.
 	Entry func(entry *history.WitnessEntry) (Call, error)
-	// Revisioned says that successful mutations carry consecutive revisions of the whole state and
+	// Revisioned means that successful mutations carry consecutive revisions of the whole state and
 	// observations the revision at which they were judged. Only then is a certificate possible.
 	Revisioned bool
 	// Replay returns an initial state for a replay that goes forward only: Step may change it in place, so
 	// that an older state must not be used again. reuse is a state of an earlier replay or nil. Nil
 	// means that Init serves replays as well.
 	Replay func(reuse any) any
-	// Keyed says that operations on different keys do not influence each other, so that a history can be
+	// Keyed means that operations on different keys do not influence each other, so that a history can be
 	// split by key.
 	Keyed bool
 	// Unknown returns a state that stands for all states: Step accepts from it whatever some state would
 	// accept. Nil means that the model has none.
 	Unknown func() any
-	// Blind says that a mutation's effect on the state, when it has one, does not depend on the state before:
-	// writing, but not appending or counting. A fast search is then possible.
+	// Blind means that a mutation's effect on the state, when it has one, does not depend on the state
+	// before: writing, but not appending or counting. A fast search is then possible.
 	Blind bool
 	// Without returns a history without the mutation at position i, if every such history that is legal
 	// with it is legal without it. It may change the answers of others to fit. Nil means never.

@@ -13,7 +13,7 @@ import (
 
 // Chart is a picture. Times are since the run began.
 type Chart struct {
-	// Name tells the charts of one page apart: letters, digits and dashes; "" for one of them.
+	// Name distinguishes the charts of one page: letters, digits and dashes; "" for one of them.
 	Name        string
 	Title       string
 	Description string

@@ -30,8 +30,9 @@ func (h *Health) SteadyMajority(m env.MachineID, settle time.Duration) []Span {
 	return spans
 }
 
-// majorityOfKept reports whether the machines that a machine reaches in a phase have a majority without those
-// whose disks a fault emptied or put back before its end: the others decide when these may vote again.
+// majorityOfKept reports whether the machines that a machine reaches in a phase have a majority without
+// machines whose disks a fault emptied or put back before its end: the others decide when these may vote
+// again.
 func (h *Health) majorityOfKept(p *Phase, m env.MachineID) bool {
 	var kept, all uint32
 	for other, votes := range h.model.Votes {

@@ -30,9 +30,9 @@ func disturbing(add func(d *disturber)) func(*explorer) {
 	}
 }
 
-// addChurn replaces the nemesis by faults that follow a role: whoever gets it is disturbed, again and again.
-// In many runs other machines restart meanwhile, and messages are late, overtake each other and come twice.
-// What the subject must survive does not bound it: its safety must hold all the same.
+// addChurn replaces the nemesis by faults that follow a role: the machine that gets it is disturbed, again
+// and again. In many runs other machines restart meanwhile, and messages are late, overtake each other and
+// come twice. What the subject must survive does not bound it: its safety must hold all the same.
 func (d *disturber) addChurn() {
 	s := d.scenario
 	d.followRole()

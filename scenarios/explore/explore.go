@@ -23,7 +23,7 @@ import (
 // Strategy is a way to change a scenario.
 type Strategy struct {
 	Name string
-	// About tells in one line what it does.
+	// About is one line about what it does.
 	About  string
 	change func(e *explorer)
 }

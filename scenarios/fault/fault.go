@@ -136,8 +136,8 @@ type Fault struct {
 	// Role stands for the machine that has a role of the subject when the fault begins. It takes the place
 	// of Machines, of From, or of the Groups of a partition; see [Fault.AimedAt].
 	Role string `yaml:"role,omitempty" json:"role,omitempty"`
-	// Follow is how often the fault looks who has its Role: when another machine has it by then, the fault
-	// ends on the first machine and begins on the second. 0: the fault stays where it began.
+	// Follow is how often the fault looks which machine has its Role: when another machine has it by then,
+	// the fault ends on the first machine and begins on the second. 0: the fault stays where it began.
 	Follow time.Duration `yaml:"follow,omitempty" json:"follow,omitempty"`
 
 	// Trigger names a kind of record or a probe of the subject: from At on the fault waits until processes
@@ -194,7 +194,7 @@ const DefaultBuggifyShare = Always / 4
 const DefaultBits = 16
 
 // LosesData reports whether the fault takes durable data of machines, which no system can undo: a nemesis
-// draws such faults only if it is told to.
+// draws such faults only on request.
 func (f *Fault) LosesData() bool {
 	switch f.Kind {
 	case DiskWipe, DiskRollback, DiskCut, DiskCorrupt, DiskLostWrite, DiskMisdirect:

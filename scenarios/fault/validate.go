@@ -70,7 +70,7 @@ const (
 	MaxSites          = 100
 )
 
-// MinFollow is the shortest time after which a fault looks again who has its role.
+// MinFollow is the shortest time after which a fault looks again which machine has its role.
 const MinFollow = time.Millisecond
 
 // MaxDriftPPM bounds clock drift: at a tenth of the rate a clock is broken, not drifting.

@@ -311,7 +311,7 @@ func (e *refusedError) Unwrap() error { return e.err }
 // maxAnswerBytes bounds an answer.
 const maxAnswerBytes = 64 << 20
 
-// callHost makes one request. The error tells a request that certainly had no effect from all others.
+// callHost makes one request. The error distinguishes a request that certainly had no effect from all others.
 func callHost(ctx context.Context, client *http.Client, method, path string, body []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://machine"+path, bytes.NewReader(body))
 	if err != nil {

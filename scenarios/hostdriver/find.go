@@ -68,7 +68,7 @@ func buildProgram(name string) (string, error) {
 	path := filepath.Join(dir, name)
 	out, err := exec.Command("go", "build", "-o", path, modulePath+name).CombinedOutput()
 	if err != nil {
-		// The last line alone says it: a compiler's whole talk would hide what to do.
+		// The last line alone has the reason: a compiler's whole talk would hide what to do.
 		lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
 		return "", fmt.Errorf("%w %s", err, lines[len(lines)-1])
 	}

@@ -10,9 +10,9 @@ import (
 // maxMoves is how often the faults of a run move altogether; then they stay where they are.
 const maxMoves = 10_000
 
-// followRole looks who has the role of a fault. When the role has moved to another machine, the fault ends on
-// the old machine and begins on the new one: each place is a fault of its own in what was applied. While no
-// machine has the role, the fault stays where it is.
+// followRole looks which machine has the role of a fault. When the role has moved to another machine, the
+// fault ends on the old machine and begins on the new one: each place is a fault of its own in what was
+// applied. While no machine has the role, the fault stays where it is.
 func (s *Scheduler) followRole(ctx context.Context, i int) []Action {
 	if !s.isActive[i] {
 		return nil

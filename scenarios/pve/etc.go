@@ -368,7 +368,7 @@ func (c *etcCopy) parseGuest(sid, text string) haspec.Guest {
 	return g
 }
 
-// reportUnneeded names what lies beside the files that were taken.
+// reportUnneeded names what is beside the files that were taken.
 func (c *etcCopy) reportUnneeded() {
 	entries, err := c.namesIn(".")
 	if err != nil {

@@ -8,8 +8,8 @@ type replication struct {
 	commit     uint64
 	nextIndex  []uint64 // of a leader, by machine
 	matchIndex []uint64
-	// waiting is who waits for an entry that this replica wrote as a leader, by index; waitingIndex is the
-	// index at which a request waits.
+	// waiting are the callers that wait for an entry that this replica wrote as a leader, by index;
+	// waitingIndex is the index at which a request waits.
 	waiting      map[uint64]origin
 	waitingIndex map[origin]uint64
 	state        stateMachine
@@ -168,7 +168,7 @@ func (r *replication) advanceCommit() {
 	}
 }
 
-// applyUpTo commits and applies the log up to an index, and answers who waits.
+// applyUpTo commits and applies the log up to an index, and answers the callers that wait.
 func (r *replication) applyUpTo(index uint64) {
 	for r.commit < index {
 		r.commit++
@@ -182,7 +182,7 @@ func (r *replication) applyUpTo(index uint64) {
 	}
 }
 
-// forgetWaiting forgets who waits for the entries that are removed from the log; they ask again.
+// forgetWaiting forgets the callers that wait for the entries that are removed from the log; they ask again.
 func (r *replication) forgetWaiting(keep uint64) {
 	for index := keep + 1; index <= r.lastIndex(); index++ {
 		if from, waits := r.waiting[index]; waits {

@@ -133,7 +133,7 @@ const SiteNotAsked = "register/not-asked"
 // Sites implements scenarios.SiteJudge.
 func (judge) Sites() []string { return []string{SiteNotAsked} }
 
-// roles follows who has made a value durable last.
+// roles follows which machine has made a value durable last.
 type roles struct{ scenarios.RoleTable }
 
 // Observe implements scenarios.RoleWatch.

@@ -71,8 +71,8 @@ var descriptions = map[string]string{
 	"faults.file":      "The name of a file on the disks of the machines; the longest one unless given.",
 	"faults.role": "The role of the subject whose machine is hit, in place of machines, from or groups: " +
 		"the machine that has it when the fault begins.",
-	"faults.follow": "How often the fault looks who has its role, and moves to that machine. Default: it " +
-		"stays where it began.",
+	"faults.follow": "How often the fault looks which machine has its role, and moves to that machine. " +
+		"Default: it stays where it began.",
 	"faults.trigger": "A kind of record or a probe of the subject. From its time on the fault waits until " +
 		"that has come, on any machine. Default: it begins at its time.",
 	"faults.nth": "How often the trigger must come. Default 1.",

@@ -225,7 +225,7 @@ func subjectSchema() *jsonschema.Schema {
 		}}
 }
 
-// faultKindSchemas says for each kind of fault which keys it must and may have.
+// faultKindSchemas states for each kind of fault which keys it must and may have.
 func faultKindSchemas() []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	for _, k := range fault.Kinds() {

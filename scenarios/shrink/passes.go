@@ -224,7 +224,7 @@ func shorten(c *scenarios.Scenario, d time.Duration) {
 }
 
 // shrinkMachines leaves out machines, the last ones first, with the faults that hit them alone and with what
-// the subject says of them.
+// the subject has about them.
 func (s *search) shrinkMachines() {
 	for at := len(s.best.Scenario.Machines) - 1; at >= 0 && s.err == nil && s.ctx.Err() == nil; at-- {
 		if len(s.best.Scenario.Machines) <= 1 || at >= len(s.best.Scenario.Machines) {

@@ -207,7 +207,7 @@ func (c *nodeChecker) checkKeys(n *yaml.Node) {
 	}
 }
 
-// nodeKindWord says in words what a node is.
+// nodeKindWord names in words what a node is.
 func nodeKindWord(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:

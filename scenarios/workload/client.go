@@ -120,7 +120,7 @@ type exchange struct {
 	process  int // in the history
 }
 
-// record makes one call. output is the answer, doErr says why there is none. err means that the codec cannot
+// record makes one call. output is the answer, doErr is why there is none. err means that the codec cannot
 // read the answer.
 func (x *exchange) record(op Op, machine int, timeout time.Duration) (
 	r Result, output []byte, doErr, err error) {
@@ -140,7 +140,7 @@ func (x *exchange) record(op Op, machine int, timeout time.Duration) (
 	return r, output, doErr, err
 }
 
-// event begins an operation in the history. It names no machine: who holds a lock is the client.
+// event begins an operation in the history. It names no machine: the holder of a lock is the client.
 func event(process int, op Op) history.Event {
 	return history.Event{Process: process, Type: history.Invoke, F: op.F, Key: op.Key, Mod: op.Expect,
 		ID: op.ID, Value: opValue(op)}

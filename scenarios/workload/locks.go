@@ -269,7 +269,7 @@ func (w *lockWait) take() (held *lease, stopped bool, err error) {
 
 // confirm reports whether a lock is the same in the order. A machine also shows changes that are not
 // acknowledged; if they never are, another change gets their revision, and an acquisition that demands that
-// revision takes the lock from whoever made it.
+// revision takes the lock from the client that made it.
 func (w *lockWait) confirm(look Result) (same, stopped bool, err error) {
 	r, stopped, err := w.call(Op{F: Read, Key: w.key, ID: w.lockCallID()})
 	return r.Type == history.OK && r.Mod == look.Mod && bytes.Equal(r.Value, look.Value), stopped, err

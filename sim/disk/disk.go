@@ -247,7 +247,7 @@ func (d *Disk) LoseSync(n *Inode) {
 }
 
 // RefuseWrite notes that a write was refused. What was written before it may be half of a copy whose original
-// is durable, such as a checkpoint: whoever gave it up after that error relies on the original.
+// is durable, such as a checkpoint: a program that gave it up after that error relies on the original.
 func (n *Inode) RefuseWrite() { n.abandoned = len(n.pendingWrites) > 0 }
 
 // isUnsynced reports whether a file that an owner wrote has content that is not durable and was not given up.

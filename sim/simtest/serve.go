@@ -109,7 +109,7 @@ type recorder struct {
 	answer answer
 }
 
-// Helper implements TB: the process that tells the messages knows the lines.
+// Helper implements TB: the process that prints the messages knows the lines.
 func (r *recorder) Helper() {}
 
 // Name implements TB.

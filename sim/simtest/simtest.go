@@ -109,7 +109,7 @@ func KeepWith(write func(dir string, run *scenarios.Run) error) Option {
 	return func(c *config) { c.write = write }
 }
 
-// Run runs a scenario with several seeds, each as a subtest, and fails those whose verdict is not
+// Run runs a scenario with several seeds, each as a subtest, and fails every one whose verdict is not
 // what the scenario expects. A probe that the scenario expects must be reached by one of the seeds.
 // Under a TB that has no subtests it stops at the first seed that fails.
 func Run(t TB, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option) {

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/disk"
 )
 
-// diskDamage are the active faults that damage what a disk holds, without an error to whoever writes.
+// diskDamage are the active faults that damage what a disk holds, without an error to the writer.
 type diskDamage struct {
 	draws     *choice.List
 	latent    []*latentError

@@ -45,7 +45,7 @@ const (
 // pasted is an output in a document: the block of text that follows a command.
 type pasted struct {
 	document, command string
-	// run runs the command and returns its output as it is to be pasted.
+	// run runs the command and returns its output as it must be pasted.
 	run func(t *testing.T) string
 }
 

@@ -147,7 +147,7 @@ func RunMachine(args []string) (code int, err error) {
 	return s.bootUntilStopped()
 }
 
-// listen passes on what the first process says, until it is gone.
+// listen passes on the lines of the first process, until it is gone.
 func (s *powerSupply) listen(from io.Reader) {
 	defer close(s.parentRequests)
 	for words := bufio.NewScanner(from); words.Scan(); {

@@ -66,7 +66,7 @@ func (c *core) runRounds(t *env.Task, shutdown func(), round func() ha.Round) {
 	}
 }
 
-// exitProcess ends the process. It stays ended if the order says so. If something may run on, the init
+// exitProcess ends the process. It stays ended if the order demands it. If something may run on, the init
 // process must know before: the node must not leave its ring then.
 func (c *core) exitProcess(unfinished bool) {
 	if unfinished {

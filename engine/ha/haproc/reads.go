@@ -109,7 +109,7 @@ func (w *storeEnv) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
 // NodeInfo implements ha.CRMEnv: a node is online when it is in this node's ring.
 func (w *storeEnv) NodeInfo() (map[string]ha.NodeInfo, error) {
 	if w.storeStatus == nil {
-		return nil, fmt.Errorf("asking who is online: the store did not answer")
+		return nil, fmt.Errorf("asking which nodes are online: the store did not answer")
 	}
 	info := make(map[string]ha.NodeInfo, len(w.opts.Nodes))
 	for _, n := range w.opts.Nodes {

@@ -40,7 +40,7 @@ type reader struct {
 type Recording struct {
 	// Ops are the operations in the order of the file.
 	Ops []history.Operation
-	// Missing tells why operations of other clients must be missing; it is empty if nothing shows that.
+	// Missing is why operations of other clients must be missing; it is empty if nothing shows that.
 	Missing string
 	// Notes are sentences about what was decided while reading.
 	Notes []string

@@ -14,9 +14,9 @@ import (
 // headBytes is how much of a file decides about its format.
 const headBytes = 64 << 10
 
-// detect tells the format by the first bytes: a brace or bracket before a quoted name is JSON, of which the
+// detect finds the format by the first bytes: a brace or bracket before a quoted name is JSON, of which the
 // members of the first object tell whose it is; any other bracket, a tag or a comment is EDN; the rest is
-// lines, and their first operation tells the kind of log.
+// lines, and their first operation decides the kind of log.
 func detect(in io.Reader) (Format, error) {
 	head := make([]byte, headBytes)
 	n, err := io.ReadFull(in, head)
@@ -83,7 +83,7 @@ var (
 	etcdNames = []string{"clientid", "input", "call"}
 )
 
-// jsonFormat tells whose JSON it is by the members of the first object.
+// jsonFormat finds the tool that wrote JSON by the members of the first object.
 func jsonFormat(head []byte) Format {
 	raw, _, err := jsonvalues.NewReader(bytes.NewReader(head)).Next()
 	names := make(map[string]bool)

@@ -102,9 +102,9 @@ type Import struct {
 	// ByTime are the operations in the order of the recorded times, where that contradicts the order of the
 	// file and is possible; else nil.
 	ByTime []history.Operation
-	// Torn tells why the end of the history is missing; it is empty for a whole one.
+	// Torn is why the end of the history is missing; it is empty for a whole one.
 	Torn string
-	// Missing tells why operations must be missing that the recorded ones depend on; else it is empty.
+	// Missing is why operations must be missing that the recorded ones depend on; else it is empty.
 	Missing string
 	// Failed is what the format means by a failed call.
 	Failed FailureMeaning

@@ -24,7 +24,7 @@ type Recording struct {
 	Layout Layout
 	// HasShortNames is whether the members have the short names of Holdfast's own files.
 	HasShortNames bool
-	// Torn tells why the end of the history is missing or may be; it is empty for a whole one.
+	// Torn is why the end of the history is missing or may be; it is empty for a whole one.
 	Torn string
 	// Keys is the number of keys if the values were [key value] tuples of jepsen.independent, else 0.
 	Keys int

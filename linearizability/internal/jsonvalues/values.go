@@ -1,5 +1,5 @@
 // Package jsonvalues reads a file of JSON values: one after the other, on one line or on many, or as the
-// elements of one array. It gives each value with the line on which it begins, and tells a file of which
+// elements of one array. It gives each value with the line on which it begins, and recognizes a file of which
 // the end is missing. It never interprets a value.
 package jsonvalues
 

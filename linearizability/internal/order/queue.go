@@ -30,7 +30,7 @@ type Queue struct {
 	// Unknown are dequeues without an answer: each may have taken one value after its call, or none.
 	// UnknownDrains may each have taken any number.
 	Unknown, UnknownDrains []Span
-	// Ordered says that values leave in the order in which they came.
+	// Ordered means that values leave in the order in which they came.
 	Ordered bool
 }
 

@@ -14,7 +14,7 @@ type Message struct {
 	From, To int
 	// Sent and Received are times since the run began; -1 if no record states them.
 	Sent, Received time.Duration
-	// Process and Kind are those of the record that tells most: of the receipt, else of the sending.
+	// Process and Kind are those of the record with most details: of the receipt, else of the sending.
 	Process, Kind string
 	Text          string
 }

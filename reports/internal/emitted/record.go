@@ -96,7 +96,7 @@ func find(members []member, name string) json.RawMessage {
 // maxDetailChars is how much of a record's value is shown.
 const maxDetailChars = 110
 
-// describe writes members as words, without those whose names are given. A single one is its value alone.
+// describe writes members as words, without members whose names are given. A single one is its value alone.
 func describe(members []member, without ...string) string {
 	var parts []string
 	value := ""

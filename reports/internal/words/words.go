@@ -108,7 +108,7 @@ func printsAsItself(r rune) bool {
 	return r == '\u202f' || r == '\u00a0' || unicode.IsPrint(r)
 }
 
-// JoinLines joins the lines of each paragraph: where a file breaks them says nothing about a page's
+// JoinLines joins the lines of each paragraph: where a file breaks them has no meaning for a page's
 // width. Empty lines stay, and so do lines that are indented, such as lists.
 func JoinLines(text string) string {
 	var b strings.Builder

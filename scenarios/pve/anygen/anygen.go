@@ -22,7 +22,7 @@ const Stream = "anything"
 // maxCommands bounds the commands of the operator.
 const maxCommands = 1000
 
-// Subject is what the subject's part of a scenario says. Zeros stand for the defaults.
+// Subject is the subject's part of a scenario. Zeros stand for the defaults.
 type Subject struct {
 	Votes            map[string]uint32
 	ExpectedVotes    uint32

@@ -46,7 +46,7 @@ func (h *haDraw) machine(label string) string {
 
 func (h *haDraw) sid(label string) string { return h.sids[h.below(label, len(h.sids))] }
 
-// drawServices draws the services and what says where they may run.
+// drawServices draws the services and the rules about where they may run.
 func (h *haDraw) drawServices() {
 	h.spec.Services = map[string]string{}
 	resources := map[string]*ha.ServiceConfig{}

@@ -140,15 +140,15 @@ func inErrorWithReason(e *Evidence, sid string, at time.Duration) bool {
 	})
 }
 
-// isFlawedTry reports whether a start failed as the scenario says, and was one of those that the settings of
-// the service allow on all machines. Later ones excuse nothing: the manager must have given up by then.
+// isFlawedTry reports whether a start failed as the scenario demands, and was one of those that the settings
+// of the service allow on all machines. Later ones excuse nothing: the manager must have given up by then.
 func isFlawedTry(e *Evidence, f failedStart) bool {
 	onOne, machines := allowedTries(e, f.sid)
 	return e.HA.Flaws[f.sid].FailsStartsOn(e.Machines[f.machine]) &&
 		countFlawedStarts(e, f.sid, f.failedAt) <= onOne*machines
 }
 
-// usedUpTries reports whether, by an instant, so many starts of a service have failed as the scenario says
+// usedUpTries reports whether, by an instant, so many starts of a service have failed as the scenario demands
 // that the manager may give the service up.
 func usedUpTries(e *Evidence, sid string, at time.Duration) bool {
 	onOne, _ := allowedTries(e, sid)
@@ -166,7 +166,7 @@ func allowedTries(e *Evidence, sid string) (onOne, machines int) {
 	return 1 + service.MaxRestart, 1 + service.MaxRelocate
 }
 
-// countFlawedStarts counts the starts of a service that have failed as the scenario says by an instant.
+// countFlawedStarts counts the starts of a service that have failed as the scenario demands by an instant.
 func countFlawedStarts(e *Evidence, sid string, by time.Duration) (count int) {
 	for _, f := range e.orderLog.failedStarts {
 		if f.sid == sid && f.failedAt <= by && e.HA.Flaws[sid].FailsStartsOn(e.Machines[f.machine]) {

@@ -27,7 +27,7 @@ type Driver struct {
 }
 
 // Operate puts the files into the store and carries out the commands, each at its time. It returns
-// when all is done or the context ends. The records that it tells are the process's own.
+// when all is done or the context ends. The records that it emits are the process's own.
 func (d *Driver) Operate(ctx context.Context, machines []scenarios.Machine, now func() time.Duration,
 	tell func(machine int, record env.Record)) {
 	var all sync.WaitGroup

@@ -58,7 +58,7 @@ func (m membership) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 		Summary: "total order within each ring; virtual synchrony across ring changes"}
 	for _, breach := range m.evsChecker.Finish() {
 		if m.formedAgain(breach.Ring) && m.isDiskForgetful(breach.Ring.Rep, e.Run) {
-			continue // two rings with one number, which the ring tells apart by more than that
+			continue // two rings with one number, which the ring distinguishes by more than that
 		}
 		if breach.Rule == evs.Monotonic && m.isDiskForgetful(breach.Node, e.Run) {
 			continue // the ring's sequence was on the disk

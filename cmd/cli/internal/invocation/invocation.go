@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Program is how a person who reads the output runs this program again: as it was called now, or
+// Program is how a reader of the output runs this program again: as it was called now, or
 // through "go run" when that has built it into a folder that is removed afterwards.
 func Program() string {
 	name := os.Args[0]

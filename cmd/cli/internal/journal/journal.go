@@ -224,8 +224,8 @@ func (j *Journal) Append(of campaign.Outcome) error {
 // Path is the journal's file.
 func (j *Journal) Path() string { return j.path }
 
-// Close releases the journal for other campaigns. The lock's file stays: whoever removed it could remove the
-// lock of another campaign.
+// Close releases the journal for other campaigns. The lock's file stays: a campaign that removed it could
+// remove the lock of another campaign.
 func (j *Journal) Close() error { return errors.Join(j.file.Close(), j.lock.Unlock()) }
 
 // programDigest returns a digest of this executable.

@@ -1,4 +1,4 @@
-// Package allowed tells where rules let services run, as the checks of the HA manager understand them.
+// Package allowed computes where rules let services run, as the checks of the HA manager understand them.
 //
 // Package allowed never asks the HA manager and never reads a run.
 package allowed
