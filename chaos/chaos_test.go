@@ -99,15 +99,23 @@ func TestHealthyRun(t *testing.T) {
 func TestFaultsOfEveryShape(t *testing.T) {
 	one, two := []string{"n1"}, []string{"n2"}
 	for name, s := range map[string]*scenarios.Scenario{
-		"partition": brief("partition").At(700 * time.Millisecond).Isolate("n1").For(1500 * time.Millisecond).MustBuild(),
-		"pair-cut":  brief("pair-cut").At(700*time.Millisecond).Cut(one, two).For(1500 * time.Millisecond).MustBuild(),
-		"one-way":   brief("one-way").At(700*time.Millisecond).CutOneWay(one, []string{"all"}).For(1500 * time.Millisecond).MustBuild(),
-		"flap":      brief("flap").At(700*time.Millisecond).Flap(one, two, 200*time.Millisecond, 200*time.Millisecond).For(1500 * time.Millisecond).MustBuild(),
-		"kill":      brief("kill").At(700 * time.Millisecond).KillMachine("n1").For(1500 * time.Millisecond).MustBuild(),
-		"pause":     brief("pause").At(700 * time.Millisecond).PauseMachine("n1").For(1500 * time.Millisecond).MustBuild(),
-		"pause one process": brief("pause-one").At(700 * time.Millisecond).PauseProcess(register.ProcessName).On("n1").
+		"partition": brief("partition").At(700 * time.Millisecond).Isolate("n1").For(
+			1500 * time.Millisecond).MustBuild(),
+		"pair-cut": brief("pair-cut").At(700*time.Millisecond).Cut(one,
+			two).For(1500 * time.Millisecond).MustBuild(),
+		"one-way": brief("one-way").At(700*time.Millisecond).CutOneWay(one, []string{"all"}).For(
+			1500 * time.Millisecond).MustBuild(),
+		"flap": brief("flap").At(700*time.Millisecond).Flap(one, two, 200*time.Millisecond,
+			200*time.Millisecond).For(1500 * time.Millisecond).MustBuild(),
+		"kill": brief("kill").At(700 * time.Millisecond).KillMachine("n1").For(
+			1500 * time.Millisecond).MustBuild(),
+		"pause": brief("pause").At(700 * time.Millisecond).PauseMachine("n1").For(
+			1500 * time.Millisecond).MustBuild(),
+		"pause one process": brief("pause-one").At(700 * time.Millisecond).PauseProcess(
+			register.ProcessName).On("n1").
 			For(1500 * time.Millisecond).MustBuild(),
-		"kill one process": brief("kill-one").At(700 * time.Millisecond).KillProcess(register.ProcessName).On("n1").
+		"kill one process": brief("kill-one").At(700 * time.Millisecond).KillProcess(
+			register.ProcessName).On("n1").
 			For(1500 * time.Millisecond).MustBuild(),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,10 +145,14 @@ func TestTogether(t *testing.T) {
 	b := brief("together").Fault(
 		fault.Fault{Kind: fault.Link, From: []string{"all"}, To: []string{"all"}, Loss: 20_000,
 			Duplicate: 20_000, Reorder: 50_000, Latency: 2 * time.Millisecond, Jitter: time.Millisecond},
-		fault.Fault{Kind: fault.Pause, At: time.Second, For: 1500 * time.Millisecond, Machines: []string{"n2"}},
-		fault.Fault{Kind: fault.Kill, At: 1500 * time.Millisecond, For: 500 * time.Millisecond, Machines: []string{"n2"}},
-		fault.Fault{Kind: fault.ClockStep, At: time.Second, For: time.Second, Machines: []string{"n1"}, Step: time.Hour},
-		fault.Fault{Kind: fault.ClockDrift, At: time.Second, For: time.Second, Machines: []string{"n3"}, DriftPPM: 50_000},
+		fault.Fault{Kind: fault.Pause, At: time.Second, For: 1500 * time.Millisecond,
+			Machines: []string{"n2"}},
+		fault.Fault{Kind: fault.Kill, At: 1500 * time.Millisecond, For: 500 * time.Millisecond,
+			Machines: []string{"n2"}},
+		fault.Fault{Kind: fault.ClockStep, At: time.Second, For: time.Second, Machines: []string{"n1"},
+			Step: time.Hour},
+		fault.Fault{Kind: fault.ClockDrift, At: time.Second, For: time.Second, Machines: []string{"n3"},
+			DriftPPM: 50_000},
 		fault.Fault{Kind: fault.Kill, At: 2600 * time.Millisecond, Machines: []string{"all"}},
 	)
 	s := b.MustBuild()

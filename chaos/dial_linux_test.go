@@ -48,7 +48,8 @@ func newOverTCP(t *testing.T, driver *hostdriver.Driver) overTCP {
 	d.secrets = map[string][]byte{
 		"api.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
 		"api.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
-		"api-clients.json": fmt.Appendf(nil, `{"tokens": [{"name": "workload", "role": "write", "sha256": %q}]}`,
+		"api-clients.json": fmt.Appendf(nil,
+			`{"tokens": [{"name": "workload", "role": "write", "sha256": %q}]}`,
 			hostapi.HashToken(tcpToken)),
 	}
 	return d
@@ -58,7 +59,8 @@ func (d overTCP) Files(m scenarios.Machine) ([]scenarios.File, error) {
 	files, err := d.Driver.Files(m)
 	for i := range files {
 		if files[i].Name == hostdriver.MachineFile {
-			files[i].Data = bytes.Replace(files[i].Data, []byte("{"), []byte(`{"api_addr": "`+tcpAddress+`",`), 1)
+			files[i].Data = bytes.Replace(files[i].Data, []byte("{"),
+				[]byte(`{"api_addr": "`+tcpAddress+`",`), 1)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.secrets)) {

@@ -39,9 +39,11 @@ func TestPowerCutEndsEverything(t *testing.T) {
 	require.Equal(t, scenarios.Power{On: true, Boot: 2}, p[1].Record)
 	require.Zero(t, okBetween(run, p[0].At, p[1].At)["n1"])
 	for _, r := range run.Records {
-		require.False(t, r.Machine == p[0].Machine && r.Process != "machine" && r.At > p[0].At && r.At < p[1].At)
+		require.False(t, r.Machine == p[0].Machine && r.Process != "machine" && r.At > p[0].At &&
+			r.At < p[1].At)
 	}
-	require.Contains(t, run.Verdicts[0].Details[len(run.Verdicts[0].Details)-1], "does not show what disks lose")
+	require.Contains(t, run.Verdicts[0].Details[len(run.Verdicts[0].Details)-1],
+		"does not show what disks lose")
 }
 
 // arming is a driver that arms the watchdog of a machine when its program is ready; no process renews it.

@@ -44,11 +44,13 @@ func TestEveryKindOfFaultIsDecided(t *testing.T) {
 		fault.Flap: true,
 		fault.Kill: true, fault.Pause: true, fault.PowerCut: false, fault.PowerOn: false,
 		fault.DiskStall: false, fault.DiskSlow: false,
-		fault.DiskFull: false, fault.DiskError: false, fault.DiskWipe: false, fault.DiskRollback: false, fault.DiskCut: false,
+		fault.DiskFull: false, fault.DiskError: false, fault.DiskWipe: false, fault.DiskRollback: false,
+		fault.DiskCut:   false,
 		fault.ClockStep: false, fault.ClockDrift: false, fault.Buggify: false,
 		fault.Slow: false, fault.Freeze: false,
 		fault.Clog: true, fault.Bandwidth: true, fault.MTU: true, fault.Corrupt: true,
-		fault.DiskCorrupt: false, fault.DiskLatent: false, fault.DiskLostWrite: false, fault.DiskMisdirect: false},
+		fault.DiskCorrupt: false, fault.DiskLatent: false, fault.DiskLostWrite: false,
+		fault.DiskMisdirect: false},
 		supported)
 	require.Contains(t, Unsupported(&fault.Fault{Kind: fault.Kill, Process: "store"}, plain{}), `"store"`)
 	require.Contains(t, Unsupported(&fault.Fault{Kind: fault.Kill, AtDiskCall: 1}, plain{}), "at a disk call")

@@ -27,7 +27,8 @@ func TestPicture(t *testing.T) {
 	g := gen.Store(gen.Config{Seed: 3, Ops: 20_000, Clients: 20, Keys: 8, UnknownPpm: 50_000})
 	require.True(t, plant[lin.StaleRead](rand.New(rand.NewPCG(3, 1)), g))
 	report, err := lin.Check(context.Background(), storeModel(t), witnessed(t, g),
-		lin.WithAnnotations(lin.Annotation{Tag: "nemesis", Text: "partition n1 | n2,n3", Start: 5000, End: 9000}))
+		lin.WithAnnotations(lin.Annotation{Tag: "nemesis", Text: "partition n1 | n2,n3",
+			Start: 5000, End: 9000}))
 	require.NoError(t, err)
 	require.Equal(t, lin.Invalid, report.Validity)
 	require.LessOrEqual(t, len(report.Violations[0].Ops), 3)
@@ -52,15 +53,18 @@ func TestPicture(t *testing.T) {
 // acknowledged is lost.
 func TestEpochs(t *testing.T) {
 	entry := func(node string, rev, epoch uint64, id string) history.WitnessEntry {
-		return history.WitnessEntry{Node: node, Rev: rev, Epoch: epoch, ID: id, F: "write", Key: "a", Value: quote(id)}
+		return history.WitnessEntry{Node: node, Rev: rev, Epoch: epoch, ID: id, F: "write", Key: "a",
+			Value: quote(id)}
 	}
 	log := []history.WitnessEntry{entry("n1", 1, 1, "x"), entry("n2", 1, 1, "x"), entry("n1", 2, 1, "lost"),
 		entry("n2", 2, 2, "won"), {Kind: history.WitnessInstall, Node: "n1", Rev: 1, Keep: 1, Epoch: 2},
 		entry("n1", 2, 2, "won")}
-	local := history.Operation{Index: 8, Process: 7, F: "read_local", Key: "a", Node: "n1", Call: 50, Return: 60,
+	local := history.Operation{Index: 8, Process: 7, F: "read_local", Key: "a", Node: "n1",
+		Call: 50, Return: 60,
 		Outcome: history.OK, Rev: 2, Mod: 2, Output: quote("lost")}
 	ops := []history.Operation{write(0, "x", 1, 0, 10), write(2, "won", 2, 20, 80), local,
-		{Index: 4, Process: 9, F: "write", Key: "a", Input: quote("lost"), ID: "lost", Call: 15, Return: history.Never,
+		{Index: 4, Process: 9, F: "write", Key: "a", Input: quote("lost"), ID: "lost", Call: 15,
+			Return:  history.Never,
 			Outcome: history.Info}}
 	check := func(ops []history.Operation, log []history.WitnessEntry) *lin.Report {
 		w, err := lin.NewWitness(log)
@@ -93,7 +97,8 @@ func TestEpochs(t *testing.T) {
 	same[3].Epoch, same[5].Epoch, same[4] = 1, 1, same[1]
 	require.Equal(t, lin.SplitBrain, check(ops, same).Violations[0].Kind)
 
-	trees := append(slices.Clone(log), history.WitnessEntry{Kind: history.WitnessTree, Node: "n1", Rev: 2, Epoch: 2, Tree: "aa"},
+	trees := append(slices.Clone(log), history.WitnessEntry{Kind: history.WitnessTree, Node: "n1", Rev: 2,
+		Epoch: 2, Tree: "aa"},
 		history.WitnessEntry{Kind: history.WitnessTree, Node: "n2", Rev: 2, Epoch: 2, Tree: "bb"})
 	require.Equal(t, lin.TreeDivergence, check(ops, trees).Violations[0].Kind)
 
@@ -138,8 +143,9 @@ func TestADroppedBranchShowsWhatWasRenamed(t *testing.T) {
 	require.Equal(t, lin.WrongAnswer, check("y").Violations[0].Kind)
 }
 
-// TestADroppedBranchRenamesAndRemoves: a local read of a branch that lost shows what the branch itself brought
-// from another key, and misses what it took away. The same requests are in the branch that won, later.
+// TestADroppedBranchRenamesAndRemoves: a local read of a branch that lost shows what the branch itself
+// brought from another key, and misses what it took away. The same requests are in the branch that won,
+// later.
 func TestADroppedBranchRenamesAndRemoves(t *testing.T) {
 	entry := func(node string, rev, epoch uint64, f, key, to string) history.WitnessEntry {
 		return history.WitnessEntry{Node: node, Rev: rev, Epoch: epoch, ID: f + key, F: f, Key: key, To: to}
@@ -179,7 +185,8 @@ func TestADroppedBranchRenamesAndRemoves(t *testing.T) {
 func quote(s string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", s)) }
 
 func write(index int64, id string, rev uint64, call, ret int64) history.Operation {
-	return history.Operation{Index: index, Process: int(index), F: "write", Key: "a", Input: quote(id), ID: id,
+	return history.Operation{Index: index, Process: int(index), F: "write", Key: "a",
+		Input: quote(id), ID: id,
 		Call: call, Return: ret, Outcome: history.OK, Rev: rev, Mod: rev}
 }
 
@@ -188,7 +195,8 @@ func TestInternalMutations(t *testing.T) {
 	w, err := lin.NewWitness([]history.WitnessEntry{{Rev: 1, F: "mkdir", Key: "locks", Internal: true},
 		{Rev: 2, F: "write", Key: "locks/a", Value: quote("n1"), Internal: true}})
 	require.NoError(t, err)
-	ops := []history.Operation{{F: "list", Key: "locks", Output: json.RawMessage(`["a"]`), Rev: 2, Call: 1, Return: 2,
+	ops := []history.Operation{{F: "list", Key: "locks", Output: json.RawMessage(`["a"]`), Rev: 2,
+		Call: 1, Return: 2,
 		Outcome: history.OK}}
 	report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Ops: ops, Witness: w})
 	require.NoError(t, err)
@@ -244,7 +252,8 @@ func TestLimits(t *testing.T) {
 	report, err = lin.Check(ctx, storeModel(t), &lin.History{Ops: g.Ops}, lin.WithMemoryLimit(100_000))
 	require.NoError(t, err)
 	require.Equal(t, lin.Unknown, report.Validity)
-	require.Regexp(t, `too many operations for a search: \d+ need \d+ KiB, and the memory limit is 97 KiB`, report.Reason)
+	require.Regexp(t, `too many operations for a search: \d+ need \d+ KiB, and the memory limit is 97 KiB`,
+		report.Reason)
 	require.Contains(t, report.Reason, "--memory")
 
 	gone, cancel := context.WithCancel(ctx)
@@ -271,11 +280,13 @@ func TestAppendLogHistory(t *testing.T) {
 	m, err := models.AppendLog(nil)
 	require.NoError(t, err)
 	add := func(v string, pos uint64, call, ret int64) history.Operation {
-		return history.Operation{Index: call, Process: int(call), F: "append", Input: json.RawMessage(v), Rev: pos, Call: call,
+		return history.Operation{Index: call, Process: int(call), F: "append", Input: json.RawMessage(v),
+			Rev: pos, Call: call,
 			Return: ret, Outcome: history.OK}
 	}
-	ops := []history.Operation{add("1", 1, 0, 9), add("2", 2, 1, 3), {Index: 20, F: "read", Output: json.RawMessage("[1,2]"),
-		Rev: 2, Call: 10, Return: 12, Outcome: history.OK}}
+	ops := []history.Operation{add("1", 1, 0, 9), add("2", 2, 1, 3),
+		{Index: 20, F: "read", Output: json.RawMessage("[1,2]"),
+			Rev: 2, Call: 10, Return: 12, Outcome: history.OK}}
 	report, err := lin.Check(context.Background(), m, &lin.History{Ops: ops})
 	require.NoError(t, err)
 	require.Equal(t, lin.Valid, report.Validity)
@@ -289,8 +300,10 @@ func TestAppendLogHistory(t *testing.T) {
 func TestCheckFileIntervalsAndMutex(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "locks.edn")
 	text := strings.Join([]string{
-		`{:process 0, :type :invoke, :f :acquire, :value nil}`, `{:process 0, :type :ok, :f :acquire, :value nil}`,
-		`{:process 1, :type :invoke, :f :acquire, :value nil}`, `{:process 1, :type :ok, :f :acquire, :value nil}`}, "\n")
+		`{:process 0, :type :invoke, :f :acquire, :value nil}`,
+		`{:process 0, :type :ok, :f :acquire, :value nil}`,
+		`{:process 1, :type :invoke, :f :acquire, :value nil}`,
+		`{:process 1, :type :ok, :f :acquire, :value nil}`}, "\n")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	for _, model := range []string{"mutex", lin.LocksModel} {
 		report, err := lin.CheckFile(context.Background(), path, model)
@@ -359,7 +372,8 @@ func TestSameHistorySameReport(t *testing.T) {
 		}
 		ops = append(ops, op)
 	}
-	for key, rounds := range []int{10, 1000, 1, 1, 1} { // the second and those behind it end with an old value
+	// the second and those behind it end with an old value
+	for key, rounds := range []int{10, 1000, 1, 1, 1} {
 		for i := range rounds {
 			add("write", fmt.Sprint("k", key), int64(key+20*i), i+1, 0)
 			add("read", fmt.Sprint("k", key), int64(key+20*i+10), 0, i+1)
@@ -383,7 +397,8 @@ func TestSameHistorySameReport(t *testing.T) {
 func TestGapsAreFilled(t *testing.T) {
 	ctx := context.Background()
 	for seed := range uint64(*faultSeeds / 6) {
-		g := gen.Store(gen.Config{Seed: seed, Ops: 3000, Clients: 40, Keys: 8, UnknownPpm: 50_000, Tree: seed%2 == 0})
+		g := gen.Store(gen.Config{Seed: seed, Ops: 3000, Clients: 40, Keys: 8, UnknownPpm: 50_000,
+			Tree: seed%2 == 0})
 		report, err := lin.Check(ctx, storeModel(t), witnessed(t, g))
 		require.NoError(t, err)
 		require.Equal(t, lin.Valid, report.Validity, "seed %d: %v", seed, report.Violations)
@@ -397,7 +412,8 @@ func TestGapsAreFilled(t *testing.T) {
 		for _, kind := range []lin.Kind{lin.StaleRead, lin.FutureRead} {
 			bad := gen.Store(gen.Config{Seed: seed, Ops: 3000, Clients: 40, Keys: 8, UnknownPpm: 50_000})
 			if plant[kind](rand.New(rand.NewPCG(seed, 1)), bad) {
-				report, err := lin.Check(ctx, storeModel(t), &lin.History{Ops: bad.Ops}, lin.WithTimeout(time.Second))
+				report, err := lin.Check(ctx, storeModel(t), &lin.History{Ops: bad.Ops},
+					lin.WithTimeout(time.Second))
 				require.NoError(t, err)
 				require.NotEqual(t, lin.Valid, report.Validity)
 				if report.Validity == lin.Invalid {

@@ -88,21 +88,22 @@ func TestPublicHistories(t *testing.T) {
 	t.Logf("%d histories in %v", len(all), time.Since(start))
 }
 
-// TestPublicHistoriesWithoutRefusals: the labels of porcupine's etcd histories hold as well if a failed call says
-// nothing.
+// TestPublicHistoriesWithoutRefusals: the labels of porcupine's etcd histories hold as well if a failed call
+// says nothing.
 func TestPublicHistoriesWithoutRefusals(t *testing.T) {
 	for i, l := range labelledHistories(t) {
 		if i%5 > 0 && os.Getenv("HOLDFAST_LIN_HISTORIES") == "" {
 			continue // make thorough checks all of them
 		}
-		report, err := lin.CheckFile(context.Background(), l.path, l.model, lin.WithFailed(formats.DidNotHappen))
+		report, err := lin.CheckFile(context.Background(), l.path, l.model,
+			lin.WithFailed(formats.DidNotHappen))
 		require.NoError(t, err)
 		require.Equal(t, l.want, report.Validity, "%s: %+v", l.path, report.Reason)
 	}
 }
 
-// TestKnossosHistories: the folder's name is the label. Of a file that is cut off only a violation is known, so
-// there an unknown verdict is right.
+// TestKnossosHistories: the folder's name is the label. Of a file that is cut off only a violation is known,
+// so there an unknown verdict is right.
 func TestKnossosHistories(t *testing.T) {
 	dir := corpus(t, "jepsen-histories")
 	checked := map[lin.Validity]int{}

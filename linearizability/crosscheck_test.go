@@ -89,7 +89,8 @@ func TestCrossCheckWithPorcupine(t *testing.T) {
 	var both, bothBad, logOnly, silent, exact, open int
 	for n := *crossFrom; n < *crossFrom+*crossHistories; n++ {
 		rng := rand.New(rand.NewPCG(uint64(n), 7))
-		g := gen.Store(gen.Config{Seed: uint64(n), Ops: 8 + rng.IntN(30), Clients: 2 + rng.IntN(4), Keys: 1 + rng.IntN(3),
+		g := gen.Store(gen.Config{Seed: uint64(n), Ops: 8 + rng.IntN(30), Clients: 2 + rng.IntN(4),
+			Keys:       1 + rng.IntN(3),
 			UnknownPpm: []int{0, 50_000, 200_000}[rng.IntN(3)], Tree: rng.IntN(2) == 0, Idle: rng.IntN(500)})
 		for range rng.IntN(3) {
 			corrupt(rng, g.Ops)
@@ -106,7 +107,8 @@ func TestCrossCheckWithPorcupine(t *testing.T) {
 		case report.Validity == Valid:
 			require.Equal(t, Valid, second, "history %d: certificate valid, porcupine not", n)
 			plain := porcupine.CheckOperationsTimeout(m.Model, raw(t, m, g.Ops), arbiterTimeout)
-			require.NotEqual(t, porcupine.Illegal, plain, "history %d: certificate valid, plain porcupine not", n)
+			require.NotEqual(t, porcupine.Illegal, plain,
+				"history %d: certificate valid, plain porcupine not", n)
 			both++
 		case order(report.Violations[0].Kind):
 			require.Equal(t, Invalid, second, "history %d: %s, but porcupine finds an order", n,

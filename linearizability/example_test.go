@@ -17,10 +17,13 @@ import (
 func Example() {
 	var recorder history.Recorder
 	second := int64(1_000_000_000)
-	recorder.Append(history.Event{Time: 12 * second, Process: 1, Type: history.Invoke, F: "write", Key: "motd",
+	recorder.Append(history.Event{Time: 12 * second, Process: 1, Type: history.Invoke,
+		F: "write", Key: "motd",
 		Value: json.RawMessage(`"new"`), ID: "c1-7"})
-	recorder.Append(history.Event{Time: 12*second + 310_000_000, Process: 1, Type: history.OK, F: "write", Rev: 2})
-	recorder.Append(history.Event{Time: 12*second + 400_000_000, Process: 2, Type: history.Invoke, F: "read", Key: "motd"})
+	recorder.Append(history.Event{Time: 12*second + 310_000_000, Process: 1, Type: history.OK,
+		F: "write", Rev: 2})
+	recorder.Append(history.Event{Time: 12*second + 400_000_000, Process: 2, Type: history.Invoke,
+		F: "read", Key: "motd"})
 	recorder.Append(history.Event{Time: 12*second + 450_000_000, Process: 2, Type: history.OK, F: "read",
 		Value: json.RawMessage(`"old"`), Mod: 1, Rev: 1})
 
@@ -55,12 +58,14 @@ func ExampleNewWitness() {
 	if err != nil {
 		panic(err)
 	}
-	report, err := lin.Check(context.Background(), model, &lin.History{Witness: witness, Ops: []history.Operation{
-		{Index: 0, Process: 1, F: "create", Key: "a", Input: json.RawMessage(`"x"`), ID: "c1-1", Call: 10,
-			Return: history.Never, Outcome: history.Info, Error: "timeout"},
-		{Index: 2, Process: 2, F: "read", Key: "a", Output: json.RawMessage(`"x"`), Mod: 1, Rev: 1, Call: 20,
-			Return: 30, Outcome: history.OK},
-	}})
+	report, err := lin.Check(context.Background(), model, &lin.History{Witness: witness,
+		Ops: []history.Operation{
+			{Index: 0, Process: 1, F: "create", Key: "a", Input: json.RawMessage(`"x"`), ID: "c1-1", Call: 10,
+				Return: history.Never, Outcome: history.Info, Error: "timeout"},
+			{Index: 2, Process: 2, F: "read", Key: "a", Output: json.RawMessage(`"x"`), Mod: 1,
+				Rev: 1, Call: 20,
+				Return: 30, Outcome: history.OK},
+		}})
 	if err != nil {
 		panic(err)
 	}
@@ -114,9 +119,11 @@ func ExampleMonitor() {
 		panic(err)
 	}
 	for _, event := range []history.Event{
-		{Index: 0, Time: 1, Process: 1, Type: history.Invoke, F: "write", Key: "a", Value: json.RawMessage(`1`)},
+		{Index: 0, Time: 1, Process: 1, Type: history.Invoke, F: "write", Key: "a",
+			Value: json.RawMessage(`1`)},
 		{Index: 1, Time: 2, Process: 1, Type: history.OK, F: "write", Rev: 1},
-		{Index: 2, Time: 3, Process: 2, Type: history.Invoke, F: "write", Key: "a", Value: json.RawMessage(`2`)},
+		{Index: 2, Time: 3, Process: 2, Type: history.Invoke, F: "write", Key: "a",
+			Value: json.RawMessage(`2`)},
 		{Index: 3, Time: 4, Process: 2, Type: history.OK, F: "write", Rev: 1},
 	} {
 		violation, err := monitor.Observe(event)

@@ -58,7 +58,8 @@ var plant = map[lin.Kind]broken{
 		}
 		for k := range g.Witness {
 			if g.Witness[k].Rev == g.Ops[i].Rev {
-				g.Witness[k].ID, g.Witness[k].Key, g.Witness[k].Value = "other", "kx", json.RawMessage(`"other"`)
+				g.Witness[k].ID, g.Witness[k].Key, g.Witness[k].Value = "other", "kx",
+					json.RawMessage(`"other"`)
 				g.Witness[k].Internal = true
 			}
 		}
@@ -103,7 +104,10 @@ var plant = map[lin.Kind]broken{
 		return false
 	},
 	lin.Phantom: func(rng *rand.Rand, g *gen.History) bool {
-		i := pickOp(rng, g, func(op *history.Operation) bool { return op.Outcome == history.Info && inLog(g, op.ID) })
+		i := pickOp(rng, g, func(op *history.Operation) bool {
+			return op.Outcome == history.Info &&
+				inLog(g, op.ID)
+		})
 		if i < 0 {
 			return false
 		}
@@ -124,7 +128,10 @@ var plant = map[lin.Kind]broken{
 			return false
 		}
 		// The revision of an unknown write was in fact the same request again.
-		j := pickOp(rng, g, func(op *history.Operation) bool { return op.Outcome == history.Info && inLog(g, op.ID) })
+		j := pickOp(rng, g, func(op *history.Operation) bool {
+			return op.Outcome == history.Info &&
+				inLog(g, op.ID)
+		})
 		if j < 0 {
 			return false
 		}
@@ -159,7 +166,10 @@ var plant = map[lin.Kind]broken{
 		return false
 	},
 	lin.WrongPrecondition: func(rng *rand.Rand, g *gen.History) bool {
-		i := pickOp(rng, g, func(op *history.Operation) bool { return op.F == "cas" && op.Outcome == history.OK })
+		i := pickOp(rng, g, func(op *history.Operation) bool {
+			return op.F == "cas" &&
+				op.Outcome == history.OK
+		})
 		if i < 0 {
 			return false
 		}

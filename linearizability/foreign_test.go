@@ -17,7 +17,8 @@ import (
 
 // done is an operation that ended ok.
 func done(f, in, out string, call, ret int64) history.Operation {
-	o := history.Operation{Index: call, Process: int(call), F: f, Call: call, Return: ret, Outcome: history.OK}
+	o := history.Operation{Index: call, Process: int(call), F: f, Call: call, Return: ret,
+		Outcome: history.OK}
 	if in != "" {
 		o.Input = json.RawMessage(in)
 	}
@@ -103,7 +104,8 @@ func TestForeignFunctionsAreUnknown(t *testing.T) {
 
 // A foreign operation may explain any later answer, and none before its call.
 func TestForeignFunctionsExplainWhatComesLater(t *testing.T) {
-	stale := []history.Operation{done("write", "1", "", 10, 20), done("write", "2", "", 30, 40), done("read", "", "1", 50, 60)}
+	stale := []history.Operation{done("write", "1", "", 10, 20), done("write", "2", "", 30, 40),
+		done("read", "", "1", 50, 60)}
 	for name, c := range map[string]struct {
 		foreign history.Operation
 		want    lin.Validity
@@ -118,25 +120,30 @@ func TestForeignFunctionsExplainWhatComesLater(t *testing.T) {
 		require.Equal(t, c.want, report.Validity, name)
 		if c.want == lin.Unknown {
 			require.Empty(t, report.Violations)
-			require.Contains(t, report.Verdict().Summary, "1 of 4 operations have functions that model register does "+
-				"not know: merge (1); it knows read, write, cas")
+			require.Contains(t, report.Verdict().Summary,
+				"1 of 4 operations have functions that model register does "+
+					"not know: merge (1); it knows read, write, cas")
 		}
 	}
-	require.Equal(t, lin.Unknown, judge(t, "register", "", done("wirte", "7", "", 1, 2), done("read", "", "7", 3, 4)).Validity)
+	require.Equal(t, lin.Unknown, judge(t, "register", "", done("wirte", "7", "", 1, 2),
+		done("read", "", "7", 3, 4)).Validity)
 }
 
-// What a certificate finds in revisions alone stands beside foreign operations; what it finds in contents does not.
+// What a certificate finds in revisions alone stands beside foreign operations; what it finds in contents
+// does not.
 func TestForeignFunctionsBesideRevisions(t *testing.T) {
 	revised := func(o history.Operation, rev, mod uint64) history.Operation {
 		o.Key, o.Rev, o.Mod = "a", rev, mod
 		return o
 	}
 	foreign := done("compact", "", "", 1, 2)
-	twice := []history.Operation{foreign, revised(done("write", "1", "", 3, 4), 1, 1), revised(done("write", "2", "", 5, 6), 1, 1)}
+	twice := []history.Operation{foreign, revised(done("write", "1", "", 3, 4), 1, 1),
+		revised(done("write", "2", "", 5, 6), 1, 1)}
 	report := judge(t, "store", "", twice...)
 	require.Equal(t, lin.Invalid, report.Validity)
 	require.Equal(t, lin.DuplicateRevision, report.Violations[0].Kind)
-	content := []history.Operation{foreign, revised(done("write", "1", "", 3, 4), 1, 1), revised(done("read", "", "2", 5, 6), 1, 1)}
+	content := []history.Operation{foreign, revised(done("write", "1", "", 3, 4), 1, 1),
+		revised(done("read", "", "2", 5, 6), 1, 1)}
 	require.Equal(t, lin.Unknown, judge(t, "store", "", content...).Validity)
 	require.Equal(t, lin.Invalid, judge(t, "store", "", content[1:]...).Validity)
 }
@@ -149,7 +156,8 @@ func TestForeignFunctionsOfLocks(t *testing.T) {
 	require.Equal(t, lin.Unknown, verdict.Validity)
 	require.Contains(t, verdict.Summary, "check locks does not know: steal (1)")
 	require.Equal(t, lin.Unknown, lin.CheckLocks([]history.Operation{done("release", "", "", 1, 2)}).Validity)
-	require.Equal(t, lin.Unknown, lin.CheckSingleRunner([]history.Operation{done("migrate", "", "", 1, 2)}).Validity)
+	require.Equal(t, lin.Unknown, lin.CheckSingleRunner([]history.Operation{done("migrate", "", "",
+		1, 2)}).Validity)
 }
 
 // A model of another team declares what it leaves out on purpose; without a declaration its roles decide.

@@ -73,7 +73,8 @@ func checkText(t *testing.T, d *datadriven.TestData) string {
 
 // TestErrorNamesAllFormats: whoever has a file that is not read learns which ones are.
 func TestErrorNamesAllFormats(t *testing.T) {
-	for _, text := range []string{"free text\n", `{"a":1}`, "{:a 1}", `[{"type":"invoke"}]`, `{"ClientId":1}`} {
+	for _, text := range []string{"free text\n", `{"a":1}`, "{:a 1}", `[{"type":"invoke"}]`,
+		`{"ClientId":1}`} {
 		path := filepath.Join(t.TempDir(), "file")
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		_, err := lin.CheckFile(context.Background(), path, "register")
@@ -89,14 +90,21 @@ func TestErrorNamesAllFormats(t *testing.T) {
 // which nothing shows, may leave a valid history.
 func TestCutAnywhereIsNeverValid(t *testing.T) {
 	whole := map[string]string{
-		"own":    `{"i":0,"t":1,"p":0,"type":"invoke","f":"write","v":12}` + "\n" + `{"i":1,"t":2,"p":0,"type":"ok","f":"write"}` + "\n",
-		"lines":  `{"process":0,"type":"invoke","f":"write","value":12}` + "\n" + `{"process":0,"type":"ok","f":"write"}` + "\n",
-		"array":  `[{"process":0,"type":"invoke","f":"write","value":12},` + "\n" + ` {"process":0,"type":"ok","f":"write"}]` + "\n",
-		"edn":    "{:process 0 :type :invoke :f :write :value 12}\n{:process 0 :type :ok :f :write :value 12}\n",
-		"vector": "[{:process 0 :type :invoke :f :write :value 12}\n {:process 0 :type :ok :f :write :value 12}]\n",
-		"list":   "({:process 0 :type :invoke :f :write :value 12}\n {:process 0 :type :ok :f :write :value 12})\n",
-		"text":   "0\t:invoke\t:write\t12\n0\t:ok\t:write\t12\n",
-		"log":    "INFO [w 0] jepsen.util: 0\t:invoke\t:write\t12\nINFO [w 0] jepsen.util: 0\t:ok\t:write\t12\n",
+		"own": `{"i":0,"t":1,"p":0,"type":"invoke","f":"write","v":12}` + "\n" +
+			`{"i":1,"t":2,"p":0,"type":"ok","f":"write"}` + "\n",
+		"lines": `{"process":0,"type":"invoke","f":"write","value":12}` + "\n" +
+			`{"process":0,"type":"ok","f":"write"}` + "\n",
+		"array": `[{"process":0,"type":"invoke","f":"write","value":12},` + "\n" +
+			` {"process":0,"type":"ok","f":"write"}]` + "\n",
+		"edn": "{:process 0 :type :invoke :f :write :value 12}\n" +
+			"{:process 0 :type :ok :f :write :value 12}\n",
+		"vector": "[{:process 0 :type :invoke :f :write :value 12}\n" +
+			" {:process 0 :type :ok :f :write :value 12}]\n",
+		"list": "({:process 0 :type :invoke :f :write :value 12}\n" +
+			" {:process 0 :type :ok :f :write :value 12})\n",
+		"text": "0\t:invoke\t:write\t12\n0\t:ok\t:write\t12\n",
+		"log": "INFO [w 0] jepsen.util: 0\t:invoke\t:write\t12\n" +
+			"INFO [w 0] jepsen.util: 0\t:ok\t:write\t12\n",
 	}
 	for name, text := range whole {
 		path := filepath.Join(t.TempDir(), name)

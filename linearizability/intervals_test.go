@@ -14,8 +14,9 @@ import (
 
 // op is a short way to write an operation of a lock or service history.
 func op(f, node string, call, ret int64, token uint64) history.Operation {
-	o := history.Operation{Index: call, F: f, Key: "r", Node: node, Call: call, Return: ret, Outcome: history.OK,
-		Rev: token}
+	o := history.Operation{Index: call, F: f, Key: "r", Node: node, Call: call, Return: ret,
+		Outcome: history.OK,
+		Rev:     token}
 	if ret == history.Never {
 		o.Outcome = history.Info
 	}
@@ -44,19 +45,25 @@ func TestLocks(t *testing.T) {
 			op("acquire", "b", 4, 7, 2)}, lin.Valid, ""},
 		{"both hold", []history.Operation{op("acquire", "a", 0, 1, 1), op("acquire", "b", 2, 3, 2),
 			op("release", "a", 5, 6, 0)}, lin.Invalid, lin.LeaseOverlap},
-		{"release unknown", []history.Operation{op("acquire", "a", 0, 1, 1), op("release", "a", 2, history.Never, 0),
+		{"release unknown", []history.Operation{op("acquire", "a", 0, 1, 1),
+			op("release", "a", 2, history.Never, 0),
 			op("acquire", "b", 3, 4, 2)}, lin.Valid, ""},
-		{"release refused", []history.Operation{op("acquire", "a", 0, 1, 1), with(op("release", "a", 2, 3, 0), failed),
+		{"release refused", []history.Operation{op("acquire", "a", 0, 1, 1),
+			with(op("release", "a", 2, 3, 0), failed),
 			op("acquire", "b", 4, 5, 2)}, lin.Invalid, lin.LeaseOverlap},
-		{"acquire unknown", []history.Operation{op("acquire", "a", 0, history.Never, 0), op("acquire", "b", 2, 3, 1)},
+		{"acquire unknown", []history.Operation{op("acquire", "a", 0, history.Never, 0),
+			op("acquire", "b", 2, 3, 1)},
 			lin.Valid, ""},
-		{"twice by one", []history.Operation{op("acquire", "a", 0, 1, 0), op("acquire", "a", 2, 3, 0)}, lin.Invalid,
+		{"twice by one", []history.Operation{op("acquire", "a", 0, 1, 0), op("acquire", "a", 2, 3, 0)},
+			lin.Invalid,
 			lin.LeaseOverlap},
-		{"lease over", []history.Operation{with(op("acquire", "a", 0, 1, 1), ttl(10)), op("acquire", "b", 9, 11, 2)},
+		{"lease over", []history.Operation{with(op("acquire", "a", 0, 1, 1), ttl(10)),
+			op("acquire", "b", 9, 11, 2)},
 			lin.Valid, ""},
 		{"lease not over", []history.Operation{with(op("acquire", "a", 0, 1, 1), ttl(10)),
 			with(op("acquire", "b", 3, 5, 2), ttl(10))}, lin.Invalid, lin.LeaseOverlap},
-		{"lease renewed", []history.Operation{with(op("acquire", "a", 0, 1, 1), ttl(10)), op("renew", "a", 8, 9, 0),
+		{"lease renewed", []history.Operation{with(op("acquire", "a", 0, 1, 1), ttl(10)),
+			op("renew", "a", 8, 9, 0),
 			op("acquire", "b", 12, 13, 2)}, lin.Invalid, lin.LeaseOverlap},
 		{"fenced", []history.Operation{op("acquire", "a", 0, 1, 1), op("fence", "a", 5, 8, 0),
 			op("acquire", "b", 7, 9, 2)}, lin.Valid, ""},
@@ -66,9 +73,11 @@ func TestLocks(t *testing.T) {
 			op("acquire", "b", 4, 5, 4)}, lin.Invalid, lin.TokenOrder},
 		{"token twice", []history.Operation{op("acquire", "a", 0, 1, 5), op("release", "a", 2, 3, 0),
 			op("acquire", "b", 2, 5, 5)}, lin.Invalid, lin.TokenOrder},
-		{"old token refused", []history.Operation{fenced("a", 1, 2, 5, 10), with(fenced("b", 3, 4, 4, 0), failed)},
+		{"old token refused", []history.Operation{fenced("a", 1, 2, 5, 10),
+			with(fenced("b", 3, 4, 4, 0), failed)},
 			lin.Valid, ""},
-		{"old token accepted", []history.Operation{fenced("a", 1, 2, 5, 10), fenced("b", 1, 4, 4, 11)}, lin.Invalid,
+		{"old token accepted", []history.Operation{fenced("a", 1, 2, 5, 10), fenced("b", 1, 4, 4, 11)},
+			lin.Invalid,
 			lin.TokenOrder},
 		{"old token accepted before", []history.Operation{fenced("a", 1, 2, 5, 10), fenced("b", 1, 4, 4, 9)},
 			lin.Valid, ""},
@@ -95,10 +104,14 @@ func TestSingleRunner(t *testing.T) {
 		ops  []history.Operation
 		want lin.Validity
 	}{
-		{"moved", []history.Operation{op("start", "a", 0, 1, 0), op("stop", "a", 5, 6, 0), op("start", "b", 6, 7, 0)}, lin.Valid},
-		{"two places", []history.Operation{op("start", "a", 0, 1, 0), op("start", "b", 6, 7, 0)}, lin.Invalid},
-		{"restarted in place", []history.Operation{op("start", "a", 0, 1, 0), op("start", "a", 6, 7, 0)}, lin.Valid},
-		{"restarted, then elsewhere", []history.Operation{op("start", "a", 0, 1, 0), op("start", "a", 6, 7, 0),
+		{"moved", []history.Operation{op("start", "a", 0, 1, 0), op("stop", "a", 5, 6, 0),
+			op("start", "b", 6, 7, 0)}, lin.Valid},
+		{"two places", []history.Operation{op("start", "a", 0, 1, 0), op("start", "b", 6, 7, 0)},
+			lin.Invalid},
+		{"restarted in place", []history.Operation{op("start", "a", 0, 1, 0), op("start", "a", 6, 7, 0)},
+			lin.Valid},
+		{"restarted, then elsewhere", []history.Operation{op("start", "a", 0, 1, 0),
+			op("start", "a", 6, 7, 0),
 			op("start", "b", 8, 9, 0)}, lin.Invalid},
 		{"fenced first", []history.Operation{op("start", "a", 0, 1, 0), with(op("fence", "a", 3, 5, 0), all),
 			op("start", "b", 5, 6, 0)}, lin.Valid},
@@ -108,7 +121,8 @@ func TestSingleRunner(t *testing.T) {
 			with(with(op("fence", "a", 3, 4, 0), all), failed), op("start", "b", 5, 6, 0)}, lin.Invalid},
 		{"another machine lost power", []history.Operation{op("start", "a", 0, 1, 0),
 			with(op("power_off", "c", 3, 4, 0), all), op("start", "b", 5, 6, 0)}, lin.Invalid},
-		{"start unknown", []history.Operation{op("start", "a", 0, history.Never, 0), op("start", "b", 5, 6, 0)}, lin.Valid},
+		{"start unknown", []history.Operation{op("start", "a", 0, history.Never, 0),
+			op("start", "b", 5, 6, 0)}, lin.Valid},
 		{"stop called late", []history.Operation{op("start", "a", 0, 1, 0), op("start", "b", 3, 4, 0),
 			op("stop", "a", 6, 7, 0)}, lin.Invalid},
 	} {
@@ -117,7 +131,8 @@ func TestSingleRunner(t *testing.T) {
 			require.Equal(t, test.want, v.Validity, v.Summary)
 		})
 	}
-	v := lin.CheckSingleRunner([]history.Operation{op("start", "a", 0, history.Never, 0), op("start", "b", 5, 6, 0)})
+	v := lin.CheckSingleRunner([]history.Operation{op("start", "a", 0, history.Never, 0),
+		op("start", "b", 5, 6, 0)})
 	require.Contains(t, v.Details[0], "may have overlapped")
 }
 
@@ -126,7 +141,8 @@ func TestSeededLocks(t *testing.T) {
 	for seed := range uint64(*faultSeeds) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		good := lockRun(rng, false)
-		require.Equal(t, lin.Valid, lin.CheckLocks(good).Validity, "seed %d: %s", seed, lin.CheckLocks(good).Summary)
+		require.Equal(t, lin.Valid, lin.CheckLocks(good).Validity, "seed %d: %s", seed,
+			lin.CheckLocks(good).Summary)
 		require.Equal(t, lin.Valid, lin.CheckSingleRunner(asRuns(good)).Validity, "seed %d", seed)
 		bad := lockRun(rng, true)
 		require.Equal(t, lin.Invalid, lin.CheckLocks(bad).Validity, "seed %d", seed)

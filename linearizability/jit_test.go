@@ -123,7 +123,8 @@ func TestJITAgreesWithPorcupine(t *testing.T) {
 		m, ops := register, registerRun(rng, 8+rng.IntN(30), 2+rng.IntN(5), values, unknown)
 		if n%2 == 0 {
 			m = versioned
-			ops = gen.Store(gen.Config{Seed: uint64(n), Ops: 8 + rng.IntN(30), Clients: 2 + rng.IntN(4), Keys: 1,
+			ops = gen.Store(gen.Config{Seed: uint64(n), Ops: 8 + rng.IntN(30), Clients: 2 + rng.IntN(4),
+				Keys:       1,
 				UnknownPpm: unknown, Idle: rng.IntN(500)}).Ops
 		}
 		for range rng.IntN(3) {
@@ -151,7 +152,8 @@ func TestJITAgreesWithPorcupine(t *testing.T) {
 			silent++
 		}
 	}
-	t.Logf("agreed good %d, agreed bad %d, porcupine too slow %d; sizes of counterexamples %v", good, bad, silent, sizes)
+	t.Logf("agreed good %d, agreed bad %d, porcupine too slow %d; sizes of counterexamples %v", good,
+		bad, silent, sizes)
 	require.Greater(t, good, *crossHistories/5)
 	require.Greater(t, bad, *crossHistories/20)
 }
@@ -167,7 +169,8 @@ func checkMinimal(t *testing.T, m *Model, ops []history.Operation) []history.Ope
 	for i := range small.Ops {
 		if m.Role(&small.Ops[i]) == models.Observation {
 			rest := without(small.Ops, []int{i})
-			require.True(t, porcupine.CheckOperations(m.Model, raw(t, m, rest)), "operation %d is not needed", i)
+			require.True(t, porcupine.CheckOperations(m.Model, raw(t, m, rest)), "operation %d is not needed",
+				i)
 		}
 	}
 	return small.Ops

@@ -37,12 +37,14 @@ func watch(t *testing.T, g *gen.History) (*lin.Violation, int) {
 // broken one.
 func TestMonitor(t *testing.T) {
 	for seed := range uint64(200) {
-		g := gen.Store(gen.Config{Seed: seed, Ops: 200, Clients: 6, Keys: 4, UnknownPpm: 50_000, Tree: seed%2 == 0,
+		g := gen.Store(gen.Config{Seed: seed, Ops: 200, Clients: 6, Keys: 4, UnknownPpm: 50_000,
+			Tree:     seed%2 == 0,
 			LocalPpm: 100_000, Nodes: 2})
 		v, _ := watch(t, g)
 		require.Nil(t, v, "seed %d", seed)
 	}
-	for _, kind := range []lin.Kind{lin.StaleRead, lin.FutureRead, lin.DuplicateRevision, lin.ReorderedRevisions,
+	for _, kind := range []lin.Kind{lin.StaleRead, lin.FutureRead, lin.DuplicateRevision,
+		lin.ReorderedRevisions,
 		lin.SplitBrain} {
 		t.Run(string(kind), func(t *testing.T) {
 			planted, found, events := 0, 0, 0
@@ -64,7 +66,8 @@ func TestMonitor(t *testing.T) {
 				require.Equal(t, lin.Invalid, report.Validity)
 			}
 			require.Greater(t, found, planted*9/10)
-			t.Logf("%d of %d found during the run, after %d of 600 events in the mean", found, planted, events/max(1, found))
+			t.Logf("%d of %d found during the run, after %d of 600 events in the mean", found, planted,
+				events/max(1, found))
 		})
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
-// object is a single copy of what a model specifies, by code that shares nothing with the models. call sets what
-// the operation asks for and, unless its outcome is unknown, its answer; happens is false for a call that never
-// takes effect.
+// object is a single copy of what a model specifies, by code that shares nothing with the models. call sets
+// what the operation asks for and, unless its outcome is unknown, its answer; happens is false for a call
+// that never takes effect.
 type object interface {
 	call(rng *rand.Rand, op *history.Operation, happens bool)
 }
@@ -178,12 +178,14 @@ func (b *bankObject) call(rng *rand.Rand, op *history.Operation, happens bool) {
 	if rng.IntN(3) == 0 {
 		op.F = "read"
 		if op.Outcome == history.OK {
-			op.Output = json.RawMessage(fmt.Sprintf(`{"0":%d,"1":%d,"2":%d}`, b.balances[0], b.balances[1], b.balances[2]))
+			op.Output = json.RawMessage(fmt.Sprintf(`{"0":%d,"1":%d,"2":%d}`, b.balances[0], b.balances[1],
+				b.balances[2]))
 		}
 		return
 	}
 	from, to, amount := rng.IntN(3), rng.IntN(3), 1+rng.IntN(4)
-	op.F, op.Input = "transfer", json.RawMessage(fmt.Sprintf(`{"from":%d,"to":%d,"amount":%d}`, from, to, amount))
+	op.F, op.Input = "transfer", json.RawMessage(fmt.Sprintf(`{"from":%d,"to":%d,"amount":%d}`,
+		from, to, amount))
 	switch {
 	case b.balances[from] < amount:
 		if op.Outcome == history.OK {
@@ -195,8 +197,8 @@ func (b *bankObject) call(rng *rand.Rand, op *history.Operation, happens bool) {
 	}
 }
 
-// valueObject is a register, or a text that grows, or a list of records; its wrong answers are values that were
-// never there, or were there at another time.
+// valueObject is a register, or a text that grows, or a list of records; its wrong answers are values that
+// were never there, or were there at another time.
 type valueObject struct {
 	f     [2]string // how it is read, and how written
 	value []int
@@ -206,7 +208,8 @@ type valueObject struct {
 func (v *valueObject) text() json.RawMessage {
 	switch {
 	case v.f[0] == "get":
-		return json.RawMessage(strconv.Quote(strings.Trim(strings.ReplaceAll(fmt.Sprint(v.value), " ", ""), "[]")))
+		return json.RawMessage(strconv.Quote(strings.Trim(strings.ReplaceAll(fmt.Sprint(v.value), " ", ""),
+			"[]")))
 	case v.grows:
 		return array(v.value)
 	case len(v.value) == 0:
@@ -332,7 +335,10 @@ var ruledCases = map[string]ruledCase{
 	"fifo with drains": {model: "fifo-queue", unknown: 100_000,
 		object: func(*rand.Rand) object { return &queueObject{ordered: true, drains: true} }},
 	"fifo with repetitions": {model: "fifo-queue", initial: "[0,1]", unknown: 50_000,
-		object: func(*rand.Rand) object { return &queueObject{ordered: true, values: []int{0, 1}, repeats: 3} }},
+		object: func(*rand.Rand) object {
+			return &queueObject{ordered: true, values: []int{0, 1},
+				repeats: 3}
+		}},
 	"unordered": {model: "unordered-queue", exact: true,
 		object: func(*rand.Rand) object { return &queueObject{} }},
 	"unordered with drains": {model: "unordered-queue", unknown: 150_000,
@@ -354,8 +360,8 @@ var ruledCases = map[string]ruledCase{
 		object: func(*rand.Rand) object { return &bankObject{[3]int{5, 5, 0}} }},
 }
 
-// TestRulesAgreeWithPorcupine: what rules find invalid, porcupine finds invalid; what they prove, it finds valid;
-// and where they are exact, they decide everything.
+// TestRulesAgreeWithPorcupine: what rules find invalid, porcupine finds invalid; what they prove, it finds
+// valid; and where they are exact, they decide everything.
 func TestRulesAgreeWithPorcupine(t *testing.T) {
 	for name, c := range ruledCases {
 		t.Run(name, func(t *testing.T) {
@@ -365,7 +371,8 @@ func TestRulesAgreeWithPorcupine(t *testing.T) {
 			histories := *crossHistories / 4 // of each kind
 			for n := *crossFrom; n < *crossFrom+histories; n++ {
 				rng := rand.New(rand.NewPCG(uint64(n), 31))
-				ops := run(rng, c.object(rng), 6+rng.IntN(20), 2+rng.IntN(4), []int{0, c.unknown}[rng.IntN(2)])
+				ops := run(rng, c.object(rng), 6+rng.IntN(20), 2+rng.IntN(4),
+					[]int{0, c.unknown}[rng.IntN(2)])
 				changes := rng.IntN(3)
 				for range changes {
 					corruptObject(rng, ops)
@@ -394,15 +401,18 @@ func compareRules(t *testing.T, m *Model, ops []history.Operation, correct bool,
 	case d.Exact:
 		rules = "valid"
 	}
-	want, reason := (&budget{ctx: context.Background(), memory: DefaultMemoryBytes}).search(&m.Model, raw(t, m, ops), 1<<16)
+	want, reason := (&budget{ctx: context.Background(), memory: DefaultMemoryBytes}).search(&m.Model,
+		raw(t, m, ops), 1<<16)
 	if reason != nil {
 		return "search too long"
 	}
 	if rules != "undecided" && rules != want.String() {
 		t.Fatalf("%s: rules find it %s, porcupine %s: %+v\n%s", name, rules, want, d.Findings, narrate(ops))
 	}
-	_, falsifies := map[string]bool{"register": true, "versioned-kv": true, "kv": true, "append-log": true}[m.Name]
-	require.False(t, correct && !falsifies && want != Valid, "%s is correct, but porcupine finds no order\n%s", name, narrate(ops))
+	_, falsifies := map[string]bool{"register": true, "versioned-kv": true, "kv": true,
+		"append-log": true}[m.Name]
+	require.False(t, correct && !falsifies && want != Valid,
+		"%s is correct, but porcupine finds no order\n%s", name, narrate(ops))
 	for _, f := range d.Findings {
 		require.NotEmpty(t, kindTitles[Kind(f.Kind)], f.Kind)
 		require.NotEmpty(t, f.Explain)
@@ -414,7 +424,8 @@ func narrate(ops []history.Operation) string {
 	var text strings.Builder
 	for i := range ops {
 		op := &ops[i]
-		fmt.Fprintf(&text, "%d..%d %s %s %s → %s\n", op.Call, op.Return, op.Outcome, op.F, op.Input, op.Output)
+		fmt.Fprintf(&text, "%d..%d %s %s %s → %s\n", op.Call, op.Return, op.Outcome, op.F,
+			op.Input, op.Output)
 	}
 	return text.String()
 }
@@ -430,7 +441,8 @@ func TestRulesOnPorcupineModel(t *testing.T) {
 }
 
 // CollectionRun makes a correct history of a model of collections, with its initial state.
-func CollectionRun(rng *rand.Rand, model string, ops, clients, unknownPpm int) (initial string, list []history.Operation) {
+func CollectionRun(rng *rand.Rand, model string, ops, clients, unknownPpm int) (initial string,
+	list []history.Operation) {
 	var o object
 	switch model {
 	case "set":

@@ -35,8 +35,9 @@ func witnessed(t testing.TB, g *gen.History) *lin.History {
 
 func TestCorrectStoreIsValid(t *testing.T) {
 	for seed := range uint64(300) {
-		c := gen.Config{Seed: seed, Ops: 120, Clients: 1 + int(seed%9), Keys: 4, UnknownPpm: int(seed%3) * 60_000,
-			Tree: seed%2 == 0}
+		c := gen.Config{Seed: seed, Ops: 120, Clients: 1 + int(seed%9), Keys: 4,
+			UnknownPpm: int(seed%3) * 60_000,
+			Tree:       seed%2 == 0}
 		if seed%2 == 1 {
 			c.LocalPpm, c.Nodes = 200_000, 3
 		}
@@ -50,7 +51,8 @@ func TestCorrectStoreIsValid(t *testing.T) {
 // Without a witness, small histories are searched, and come out valid as well.
 func TestSearchWithoutWitness(t *testing.T) {
 	for seed := range uint64(60) {
-		g := gen.Store(gen.Config{Seed: seed, Ops: 40, Clients: 4, Keys: 3, UnknownPpm: 50_000, Tree: seed%2 == 0})
+		g := gen.Store(gen.Config{Seed: seed, Ops: 40, Clients: 4, Keys: 3, UnknownPpm: 50_000,
+			Tree: seed%2 == 0})
 		report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Ops: g.Ops})
 		require.NoError(t, err)
 		require.Equal(t, lin.Valid, report.Validity, "seed %d: %+v", seed, report)
@@ -123,10 +125,12 @@ func writeHistory(t testing.TB, path string, g *gen.History) {
 func eventsOf(ops []history.Operation) []history.Event {
 	var events []history.Event
 	for _, op := range ops {
-		events = append(events, history.Event{Time: op.Call, Process: op.Process, Type: history.Invoke, F: op.F,
+		events = append(events, history.Event{Time: op.Call, Process: op.Process,
+			Type: history.Invoke, F: op.F,
 			Key: op.Key, Value: op.Input, Mod: op.Expect, ID: op.ID, Node: op.Node})
-		end := history.Event{Time: op.Return, Process: op.Process, Type: op.Outcome, F: op.F, Value: op.Output,
-			Rev: op.Rev, Mod: op.Mod, Error: op.Error}
+		end := history.Event{Time: op.Return, Process: op.Process, Type: op.Outcome, F: op.F,
+			Value: op.Output,
+			Rev:   op.Rev, Mod: op.Mod, Error: op.Error}
 		if op.Outcome == history.Info {
 			end.Time = op.Ended
 		}

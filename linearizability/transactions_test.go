@@ -19,7 +19,8 @@ func transaction(process int, outcome history.Type, value string) history.Operat
 		Input: json.RawMessage(value), Output: json.RawMessage(value)}
 }
 
-// TestTransactions: forbidden anomalies are violations, allowed ones are details, and what was not understood is unknown.
+// TestTransactions: forbidden anomalies are violations, allowed ones are details, and what was not understood
+// is unknown.
 func TestTransactions(t *testing.T) {
 	skew := []history.Operation{transaction(0, history.OK, `[["r","x",null],["append","y",1]]`),
 		transaction(1, history.OK, `[["r","y",null],["append","x",1]]`)}
@@ -28,7 +29,8 @@ func TestTransactions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, lin.Invalid, report.Validity)
 	require.Equal(t, lin.Kind("G2-item"), report.Violations[0].Kind)
-	require.Equal(t, "G2-item (write skew: a cycle with adjacent anti-dependencies)", report.Violations[0].Kind.Title())
+	require.Equal(t, "G2-item (write skew: a cycle with adjacent anti-dependencies)",
+		report.Violations[0].Kind.Title())
 	require.Contains(t, report.Violations[0].Drawing, `T0: r "x" = [], append "y" 1`)
 	require.Len(t, report.Verdict().Evidence, 2)
 

@@ -34,28 +34,49 @@ func TestUnwrittenValues(t *testing.T) {
 		ops            []history.Operation
 		want           lin.Kind // empty: valid
 	}{
-		"register":                  {"register", "", []history.Operation{done("write", "1", "", 1, 2), done("read", "", "2", 3, 4)}, lin.UnwrittenValue},
-		"register from the start":   {"register", "2", []history.Operation{done("read", "", "2", 3, 4)}, ""},
-		"register with null":        {"register", "", []history.Operation{done("read", "", "", 3, 4)}, ""},
-		"register, another initial": {"register", "2", []history.Operation{done("read", "", "", 3, 4)}, lin.UnwrittenValue},
-		"write of unknown outcome":  {"register", "", []history.Operation{info(done("write", "2", "", 1, 2)), done("read", "", "2", 3, 4)}, ""},
-		"write that comes later":    {"register", "", []history.Operation{done("read", "", "2", 3, 4), done("write", "2", "", 5, 6)}, lin.FutureRead},
-		"write at the same time":    {"register", "", []history.Operation{done("read", "", "2", 3, 5), done("write", "2", "", 5, 6)}, ""},
-		"write that failed":         {"register", "", []history.Operation{fail(done("write", "2", "", 1, 2)), done("read", "", "2", 3, 4)}, lin.AbortedWrite},
-		"written by a cas":          {"register", "1", []history.Operation{done("cas", "[1,2]", "", 1, 2), done("read", "", "2", 3, 4)}, ""},
-		"found by a cas":            {"register", "1", []history.Operation{done("cas", "[7,2]", "", 1, 2)}, lin.UnwrittenValue},
-		"another key":               {"register", "", []history.Operation{{F: "write", Key: "a", Input: json.RawMessage("1"), Outcome: history.OK}, {F: "read", Key: "b", Output: json.RawMessage("1"), Outcome: history.OK, Call: 3, Return: 4}}, lin.UnwrittenValue},
-		"versioned":                 {"versioned-kv", "", []history.Operation{done("write", "1", "", 1, 2), done("read", "", "2", 3, 4)}, lin.UnwrittenValue},
-		"versioned, empty":          {"versioned-kv", "", []history.Operation{done("read", "", `""`, 3, 4)}, ""},
-		"versioned, escaped":        {"versioned-kv", "", []history.Operation{done("write", `"a\/b"`, "", 1, 2), done("read", "", `"a/b"`, 3, 4)}, ""},
-		"kv":                        {"kv", "", []history.Operation{done("put", `"ab"`, "", 1, 2), done("get", "", `"b"`, 3, 4)}, lin.UnwrittenValue},
-		"kv, put together":          {"kv", "", []history.Operation{done("append", `"ab"`, "", 1, 2), done("append", `"b"`, "", 1, 2), done("get", "", `"bab"`, 3, 4)}, ""},
-		"kv, cut":                   {"kv", "", []history.Operation{done("append", `"ab"`, "", 1, 2), done("append", `"b"`, "", 1, 2), done("get", "", `"ba"`, 3, 4)}, lin.UnwrittenValue},
-		"log":                       {"append-log", "[1]", []history.Operation{done("append", "2", "", 1, 2), done("read", "", "[1,3]", 3, 4)}, lin.UnwrittenValue},
-		"log from the start":        {"append-log", "[1]", []history.Operation{done("append", "2", "", 1, 2), done("read", "", "[1,2]", 3, 4)}, ""},
-		"set":                       {"set", "", []history.Operation{done("add", "2", "", 1, 2), done("read", "", "[2,3]", 3, 4)}, lin.UnwrittenValue},
-		"queue":                     {"fifo-queue", "", []history.Operation{done("enqueue", "2", "", 1, 2), done("dequeue", "", "3", 3, 4)}, lin.UnwrittenValue},
-		"unordered queue":           {"unordered-queue", "[3]", []history.Operation{done("dequeue", "", "3", 3, 4)}, ""},
+		"register": {"register", "", []history.Operation{done("write", "1", "", 1, 2),
+			done("read", "", "2", 3, 4)}, lin.UnwrittenValue},
+		"register from the start": {"register", "2", []history.Operation{done("read", "", "2", 3, 4)}, ""},
+		"register with null":      {"register", "", []history.Operation{done("read", "", "", 3, 4)}, ""},
+		"register, another initial": {"register", "2", []history.Operation{done("read", "", "", 3, 4)},
+			lin.UnwrittenValue},
+		"write of unknown outcome": {"register", "", []history.Operation{info(done("write", "2", "", 1, 2)),
+			done("read", "", "2", 3, 4)}, ""},
+		"write that comes later": {"register", "", []history.Operation{done("read", "", "2", 3, 4),
+			done("write", "2", "", 5, 6)}, lin.FutureRead},
+		"write at the same time": {"register", "", []history.Operation{done("read", "", "2", 3, 5),
+			done("write", "2", "", 5, 6)}, ""},
+		"write that failed": {"register", "", []history.Operation{fail(done("write", "2", "", 1, 2)),
+			done("read", "", "2", 3, 4)}, lin.AbortedWrite},
+		"written by a cas": {"register", "1", []history.Operation{done("cas", "[1,2]", "", 1, 2),
+			done("read", "", "2", 3, 4)}, ""},
+		"found by a cas": {"register", "1", []history.Operation{done("cas", "[7,2]", "", 1, 2)},
+			lin.UnwrittenValue},
+		"another key": {"register", "",
+			[]history.Operation{{F: "write", Key: "a", Input: json.RawMessage("1"), Outcome: history.OK},
+				{F: "read", Key: "b", Output: json.RawMessage("1"), Outcome: history.OK, Call: 3, Return: 4}},
+			lin.UnwrittenValue},
+		"versioned": {"versioned-kv", "", []history.Operation{done("write", "1", "", 1, 2),
+			done("read", "", "2", 3, 4)}, lin.UnwrittenValue},
+		"versioned, empty": {"versioned-kv", "", []history.Operation{done("read", "", `""`, 3, 4)}, ""},
+		"versioned, escaped": {"versioned-kv", "", []history.Operation{done("write", `"a\/b"`, "", 1, 2),
+			done("read", "", `"a/b"`, 3, 4)}, ""},
+		"kv": {"kv", "", []history.Operation{done("put", `"ab"`, "", 1, 2),
+			done("get", "", `"b"`, 3, 4)}, lin.UnwrittenValue},
+		"kv, put together": {"kv", "", []history.Operation{done("append", `"ab"`, "", 1, 2),
+			done("append", `"b"`, "", 1, 2), done("get", "", `"bab"`, 3, 4)}, ""},
+		"kv, cut": {"kv", "", []history.Operation{done("append", `"ab"`, "", 1, 2),
+			done("append", `"b"`, "", 1, 2), done("get", "", `"ba"`, 3, 4)}, lin.UnwrittenValue},
+		"log": {"append-log", "[1]", []history.Operation{done("append", "2", "", 1, 2),
+			done("read", "", "[1,3]", 3, 4)}, lin.UnwrittenValue},
+		"log from the start": {"append-log", "[1]", []history.Operation{done("append", "2", "", 1, 2),
+			done("read", "", "[1,2]", 3, 4)}, ""},
+		"set": {"set", "", []history.Operation{done("add", "2", "", 1, 2),
+			done("read", "", "[2,3]", 3, 4)}, lin.UnwrittenValue},
+		"queue": {"fifo-queue", "", []history.Operation{done("enqueue", "2", "", 1, 2),
+			done("dequeue", "", "3", 3, 4)}, lin.UnwrittenValue},
+		"unordered queue": {"unordered-queue", "[3]", []history.Operation{done("dequeue", "", "3", 3, 4)},
+			""},
 	} {
 		report := judge(t, c.model, c.initial, c.ops...)
 		if c.want == "" {
@@ -79,11 +100,13 @@ func TestUnwrittenValueAfterAnyStart(t *testing.T) {
 
 // A drain takes its values one after the other; also where times are negative.
 func TestDrainsTakeOneAfterTheOther(t *testing.T) {
-	report := judge(t, "unordered-queue", "", done("enqueue", "0", "", -13, 10), done("dequeue", "", "", 20, 44),
+	report := judge(t, "unordered-queue", "", done("enqueue", "0", "", -13, 10),
+		done("dequeue", "", "", 20, 44),
 		done("drain", "", "[1,0]", 39, 66), done("enqueue", "1", "", 50, 68))
 	require.Equal(t, lin.Invalid, report.Validity, "0 is in the queue until 1 has come")
 	require.Equal(t, lin.ByRules, report.Method)
-	report = judge(t, "unordered-queue", "[1]", done("drain", "", "[1]", -17, -5), done("enqueue", "2", "", 6, 33))
+	report = judge(t, "unordered-queue", "[1]", done("drain", "", "[1]", -17, -5),
+		done("enqueue", "2", "", 6, 33))
 	require.Equal(t, lin.Valid, report.Validity)
 }
 
@@ -95,7 +118,8 @@ type planted struct {
 }
 
 // changeAnswer changes the answer of a random operation of a function; change returns false to try another.
-func changeAnswer(f string, change func(rng *rand.Rand, ops []history.Operation, at int) bool) func(*rand.Rand,
+func changeAnswer(f string, change func(rng *rand.Rand, ops []history.Operation, at int) bool) func(
+	*rand.Rand,
 	[]history.Operation) bool {
 	return func(rng *rand.Rand, ops []history.Operation) bool {
 		start := rng.IntN(len(ops))
@@ -110,7 +134,8 @@ func changeAnswer(f string, change func(rng *rand.Rand, ops []history.Operation,
 }
 
 // changeList changes the array that an operation returned.
-func changeList(change func(rng *rand.Rand, list []int) []int) func(*rand.Rand, []history.Operation, int) bool {
+func changeList(change func(rng *rand.Rand, list []int) []int) func(*rand.Rand,
+	[]history.Operation, int) bool {
 	return func(rng *rand.Rand, ops []history.Operation, at int) bool {
 		var list []int
 		if json.Unmarshal(ops[at].Output, &list) != nil || len(list) < 2 {
@@ -128,17 +153,19 @@ var collectionFaults = map[string]planted{
 		changeList(func(_ *rand.Rand, list []int) []int { return list[1:] }))},
 	"set: element twice": {"set", lin.ImpossibleAnswer, changeAnswer("read",
 		changeList(func(_ *rand.Rand, list []int) []int { return append(list, list[0]) }))},
-	"counter: too much": {"counter", "", changeAnswer("read", func(_ *rand.Rand, ops []history.Operation, at int) bool {
-		ops[at].Output = json.RawMessage("1000000")
-		return true
-	})},
-	"counter: an old value": {"counter", "", changeAnswer("read", func(_ *rand.Rand, ops []history.Operation, at int) bool {
-		if string(ops[at].Output) == "0" || ops[at].Call < 2000 {
-			return false
-		}
-		ops[at].Output = json.RawMessage("0")
-		return true
-	})},
+	"counter: too much": {"counter", "",
+		changeAnswer("read", func(_ *rand.Rand, ops []history.Operation, at int) bool {
+			ops[at].Output = json.RawMessage("1000000")
+			return true
+		})},
+	"counter: an old value": {"counter", "",
+		changeAnswer("read", func(_ *rand.Rand, ops []history.Operation, at int) bool {
+			if string(ops[at].Output) == "0" || ops[at].Call < 2000 {
+				return false
+			}
+			ops[at].Output = json.RawMessage("0")
+			return true
+		})},
 	"fifo-queue: taken twice":      {"fifo-queue", lin.TakenTwice, changeAnswer("dequeue", takeAgain)},
 	"unordered-queue: taken twice": {"unordered-queue", lin.TakenTwice, changeAnswer("dequeue", takeAgain)},
 	"fifo-queue: two exchanged":    {"fifo-queue", "", changeAnswer("dequeue", exchange)},

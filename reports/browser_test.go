@@ -30,8 +30,12 @@ func TestPageInBrowser(t *testing.T) {
 	require.NotContains(t, ticks, "10 s", "what is out of sight has no tick")
 
 	// A picture runs its own script in its frame, and cannot reach the page around it.
-	picture := "<script>try { parent.document.title = 'owned' } catch (e) { parent.postMessage('shut in', '*') }</script>"
-	b.open(pageOf(t, reports.Options{Picture: func(*scenarios.Run) ([]byte, error) { return []byte(picture), nil }},
+	picture := "<script>try { parent.document.title = 'owned' } catch (e) { parent.postMessage('shut in', " +
+		"'*') }</script>"
+	b.open(pageOf(t, reports.Options{Picture: func(*scenarios.Run) ([]byte, error) {
+		return []byte(picture),
+			nil
+	}},
 		smallSample().make()), "")
 	require.Equal(t, "shut in", b.text(`await new Promise(done => {
 		addEventListener('message', e => done(e.data));
@@ -42,7 +46,9 @@ func TestPageInBrowser(t *testing.T) {
 	require.NotEqual(t, "owned", b.text("document.title"))
 
 	for _, s := range hostileTexts {
-		asText := reports.Options{Scenario: func(*scenarios.Scenario) ([]byte, error) { return []byte(s), nil }}
+		asText := reports.Options{Scenario: func(*scenarios.Scenario) ([]byte, error) {
+			return []byte(s), nil
+		}}
 		b.open(pageOf(t, asText, hostile(s)), "")
 		require.Empty(t, b.console, "%q", s)
 		require.Equal(t, "scripted", b.text("document.documentElement.className"))
@@ -66,7 +72,8 @@ func TestOperationsInBrowser(t *testing.T) {
 		}
 		b.open(pageOf(t, reports.Options{}, run), "")
 		var got []string
-		b.eval(`Array.from({length: holdfast.operations.count}, (_, i) => holdfast.operations.callWords(i) + '\n' +
+		b.eval(
+			`Array.from({length: holdfast.operations.count}, (_, i) => holdfast.operations.callWords(i) + '\n' +
 			holdfast.operations.outcomeWords(i) + '\nat ' + holdfast.words.instant(holdfast.operations.call[i]) +
 			', ' + holdfast.operations.tookWords(i))`, &got)
 		require.Equal(t, want, got, name)
@@ -113,7 +120,8 @@ func TestFindInBrowser(t *testing.T) {
 	count := func() string { return b.text("document.getElementById('find-count').textContent") }
 	choose := func(field, value string) {
 		b.eval(fmt.Sprintf(`(function (e) { e.value = %q; e.dispatchEvent(new Event('input')); })
-			(document.getElementById('find-%s')); new Promise(done => setTimeout(done, 400))`, value, field), nil)
+			(document.getElementById('find-%s')); new Promise(done => setTimeout(done, 400))`, value, field),
+			nil)
 	}
 	matching := func(match func(*history.Operation) bool) string {
 		n := 0
@@ -128,7 +136,8 @@ func TestFindInBrowser(t *testing.T) {
 	require.Equal(t, "", b.text("document.querySelector('.ops.dim').getAttribute('d')"))
 	choose("key", "k3")
 	require.Equal(t, matching(func(op *history.Operation) bool { return op.Key == "k3" }), count())
-	require.NotEmpty(t, b.text("document.querySelector('.ops.dim').getAttribute('d')"), "the others are faint")
+	require.NotEmpty(t, b.text("document.querySelector('.ops.dim').getAttribute('d')"),
+		"the others are faint")
 	choose("outcome", "2")
 	require.Equal(t, matching(func(op *history.Operation) bool {
 		return op.Key == "k3" && op.Outcome == history.Info
@@ -143,7 +152,8 @@ func TestFindInBrowser(t *testing.T) {
 	}), count())
 	choose("text", "")
 	choose("key", "/")
-	require.Equal(t, matching(func(op *history.Operation) bool { return strings.Contains(op.Key, "/") }), count())
+	require.Equal(t, matching(func(op *history.Operation) bool { return strings.Contains(op.Key, "/") }),
+		count())
 	require.Equal(t, "50", b.text("document.getElementById('found').rows.length"), "one page of them")
 	contains(t, b.text("document.getElementById('found-place').textContent"), " more")
 
@@ -154,8 +164,8 @@ func TestFindInBrowser(t *testing.T) {
 	require.Empty(t, b.console)
 }
 
-// TestManyOperationsInBrowser opens a run of 200,000 operations. All of them are counted when the whole run is
-// on show, and drawn one by one after zooming in with the keyboard.
+// TestManyOperationsInBrowser opens a run of 200,000 operations. All of them are counted when the whole run
+// is on show, and drawn one by one after zooming in with the keyboard.
 func TestManyOperationsInBrowser(t *testing.T) {
 	b := openBrowser(t)
 	s := largeSample()
@@ -172,10 +182,12 @@ func TestManyOperationsInBrowser(t *testing.T) {
 	// Every client has calls in every minute, so columns fill each row.
 	require.Greater(t, len(b.text("document.querySelector('.ops.ok').getAttribute('d')")), 100_000)
 	for range 9 {
-		b.eval("document.getElementById('picture').dispatchEvent(new KeyboardEvent('keydown', { key: '+' }))", nil)
+		b.eval("document.getElementById('picture').dispatchEvent(new KeyboardEvent('keydown', { key: '+' }))",
+			nil)
 	}
 	contains(t, note(), "Every operation is drawn by itself")
-	b.eval("document.getElementById('picture').dispatchEvent(new KeyboardEvent('keydown', { key: '0' }))", nil)
+	b.eval("document.getElementById('picture').dispatchEvent(new KeyboardEvent('keydown', { key: '0' }))",
+		nil)
 	contains(t, note(), "Each column counts the operations")
 }
 
@@ -190,7 +202,8 @@ func TestPagesForTheEye(t *testing.T) {
 	for file, run := range pages {
 		var picture strings.Builder
 		require.NoError(t, reports.SVG(&picture, run))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(pageOf(t, reports.Options{}, run)), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(pageOf(t, reports.Options{}, run)),
+			0o644))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, file+".svg"), []byte(picture.String()), 0o644))
 	}
 	b := openBrowser(t)
@@ -232,7 +245,8 @@ func TestMessagesInBrowser(t *testing.T) {
 		}
 		stamp(at, from, letter{To: run.Scenario.Machines[to], Text: fmt.Sprint("letter ", i)})
 		if i%7 != 0 { // the others are lost
-			stamp(at+time.Millisecond, to, letter{From: run.Scenario.Machines[from], Text: fmt.Sprint("letter ", i)})
+			stamp(at+time.Millisecond, to, letter{From: run.Scenario.Machines[from],
+				Text: fmt.Sprint("letter ", i)})
 		}
 	}
 	slices.SortStableFunc(run.Records, func(a, b scenarios.Stamped) int { return int(a.At - b.At) })
@@ -241,9 +255,11 @@ func TestMessagesInBrowser(t *testing.T) {
 	count := func() string { return b.text("document.getElementById('message-count').textContent") }
 	choose := func(field, value string) {
 		b.eval(fmt.Sprintf(`(function (e) { e.value = %q; e.dispatchEvent(new Event('input')); })
-			(document.getElementById('message-%s')); new Promise(done => setTimeout(done, 400))`, value, field), nil)
+			(document.getElementById('message-%s')); new Promise(done => setTimeout(done, 400))`,
+			value, field), nil)
 	}
-	rows := "[...document.querySelectorAll('#message-rows tr')].map(r => r.innerText.replace(/\\s+/g, ' ')).join('\\n')"
+	rows := "[...document.querySelectorAll('#message-rows tr')].map(r => r.innerText.replace(/\\s+/g, ' " +
+		"')).join('\\n')"
 	choose("kind", "0")
 	require.Equal(t, "1\u202f000 in this time", count(), "too many for arrows")
 	require.Equal(t, "1", b.text("document.querySelectorAll('#space .dense').length"))

@@ -57,7 +57,8 @@ func openBrowser(t *testing.T) *browser {
 	require.NoError(t, err)
 	require.NoError(t, out.SetReadDeadline(time.Now().Add(browserPatience)))
 	cmd := exec.CommandContext(t.Context(), findBrowser(t), "--headless", "--no-sandbox", "--disable-gpu",
-		"--hide-scrollbars", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--hide-scrollbars", "--disable-background-networking", "--disable-component-update",
+		"--disable-sync",
 		"--no-first-run",
 		"--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
 	cmd.ExtraFiles = []*os.File{toBrowser, fromBrowser} // 3 and 4 there
@@ -193,7 +194,8 @@ func (b *browser) screenshot(file, selector string) {
 	b.t.Helper()
 	var clip map[string]float64
 	b.eval(fmt.Sprintf(`(function (r) { return { x: r.x + scrollX, y: r.y + scrollY, width: r.width,
-		height: r.height, scale: 1 }; })(document.querySelector(%q).getBoundingClientRect())`, selector), &clip)
+		height: r.height, scale: 1 }; })(document.querySelector(%q).getBoundingClientRect())`, selector),
+		&clip)
 	var shot struct {
 		Data []byte `json:"data"`
 	}

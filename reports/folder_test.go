@@ -23,7 +23,8 @@ func TestWriteAndReadRun(t *testing.T) {
 	require.Equal(t, filepath.Join(dir, reports.PageFile), paths.Page)
 	for _, file := range []string{reports.ScenarioFile, reports.HistoryFile, reports.HistoryText,
 		reports.RecordsFile,
-		reports.FinalsFile, reports.VerdictsFile, reports.FaultsFile, reports.LogsFile, reports.StoryText, reports.LogsJSON,
+		reports.FinalsFile, reports.VerdictsFile, reports.FaultsFile, reports.LogsFile, reports.StoryText,
+		reports.LogsJSON,
 		reports.DigestFile, reports.ReplayFile, reports.StoryFile, reports.SummaryFile, reports.PageFile} {
 		info, err := os.Stat(filepath.Join(dir, file))
 		require.NoError(t, err)
@@ -204,7 +205,8 @@ func TestReadRunAfterTornHistory(t *testing.T) {
 func TestReadRunWithAnotherScenarioReader(t *testing.T) {
 	s := smallSample().make()
 	paths, err := reports.Options{Scenario: func(*scenarios.Scenario) ([]byte, error) {
-		return []byte("name: x\nstory: s\nmachines: 3\nwarmup: 10s\nduration: 90s\nsubject:\n  kind: pve\n  votes: 3\n"), nil
+		return []byte("name: x\nstory: s\nmachines: 3\nwarmup: 10s\nduration: 90s\nsubject:\n  kind: pve\n" +
+			"  votes: 3\n"), nil
 	}}.WriteRun(filepath.Join(t.TempDir(), "42"), s)
 	require.NoError(t, err)
 	saved, err := reports.ReadRun(paths.Dir)

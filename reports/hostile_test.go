@@ -71,8 +71,10 @@ func hostileOp(op *history.Operation, s string) {
 
 // hostileTexts try to leave an attribute, an element, a script, a style, a comment and CDATA.
 var hostileTexts = []string{
-	`<x-evil onclick="x">`, `"><x-evil x="`, `'><x-evil>`, `</script><x-evil>`, `</style><x-evil>`, `</title><x-evil>`,
-	`</svg><x-evil>`, `]]><x-evil>`, `--><x-evil>`, `" onmouseover="x-evil`, "`${x}`", `{{.CSS}}`, `javascript:alert(1)`,
+	`<x-evil onclick="x">`, `"><x-evil x="`, `'><x-evil>`, `</script><x-evil>`, `</style><x-evil>`,
+	`</title><x-evil>`,
+	`</svg><x-evil>`, `]]><x-evil>`, `--><x-evil>`, `" onmouseover="x-evil`, "`${x}`", `{{.CSS}}`,
+	`javascript:alert(1)`,
 	"\x00\x01\x1b[31m\xff\xfe\u202e\u2066", strings.Repeat("very-long-name-", 300), "\n\n\r\t", "ﷺ🙂𝕏e\u0301",
 	`&lt;x-evil&gt;`, `<!--`, `<![CDATA[`, `</iframe></textarea><x-evil>`, `<svg/onload=x>`,
 }

@@ -82,7 +82,8 @@ func TestPagePicture(t *testing.T) {
 	}
 	page := picture([]byte("<!doctype html><script>1 < 2 && \"3\"</script>"), nil)
 	contains(t, page, `sandbox="allow-scripts"`)
-	contains(t, page, `srcdoc="&lt;!doctype html&gt;&lt;script&gt;1 &lt; 2 &amp;&amp; &#34;3&#34;&lt;/script&gt;"`)
+	contains(t, page,
+		`srcdoc="&lt;!doctype html&gt;&lt;script&gt;1 &lt; 2 &amp;&amp; &#34;3&#34;&lt;/script&gt;"`)
 	contains(t, picture(make([]byte, 5<<20), nil), "too large for this page")
 	contains(t, picture(nil, errors.New("no memory")), "could not be drawn: no memory")
 	require.False(t, strings.Contains(picture(nil, nil), "<iframe"))

@@ -196,7 +196,8 @@ func (m *sampler) faultsAndLanes() {
 	}
 	story := scenarios.Timeline{
 		Policy: "strict: a write is acknowledged once a majority of the votes has made it durable",
-		Notes: []string{"Proxmox VE would have let n1 read its stale copy of k2 while it was cut off; strict refused 3 reads.",
+		Notes: []string{"Proxmox VE would have let n1 read its stale copy of k2 while it was cut off; " +
+			"strict refused 3 reads.",
 			"Proxmox VE would have acknowledged 4 writes before any other node had them on disk."}}
 	for _, name := range m.names() {
 		for _, lane := range []string{"membership", "quorum", "epoch"} {
@@ -242,7 +243,8 @@ func (m *sampler) reform(at time.Duration) {
 		m.run.Records = append(m.run.Records, scenarios.Stamped{At: at, Machine: env.MachineID(i),
 			Process: "cluster",
 			Record:  members{Ring: m.ring, Members: group}})
-		m.log(at, name, "cluster", "INFO", fmt.Sprintf("[TOTEM ] A new membership (%s.%x) was formed. Members", group[0][1:], m.ring))
+		m.log(at, name, "cluster", "INFO",
+			fmt.Sprintf("[TOTEM ] A new membership (%s.%x) was formed. Members", group[0][1:], m.ring))
 		if !quorate {
 			m.log(at+time.Millisecond, name, "cluster", "WARN",
 				"[QUORUM] This node is within the non-primary component and will NOT provide any services.")
@@ -333,7 +335,8 @@ func (m *sampler) record() {
 		e := history.Event{Time: int64(c.call), Process: process[c.client], Type: history.Invoke, F: c.op.F,
 			Key: c.op.Key, Mod: c.op.Expect, ID: c.op.ID, Node: c.node, Value: jsonOf(c.op.Value)}
 		m.run.Events = append(m.run.Events, e)
-		e.Time, e.Type, e.Error, e.Rev, e.Mod, e.Value = int64(c.end), c.outcome, c.err, c.rev, c.mod, jsonOf(c.value)
+		e.Time, e.Type, e.Error, e.Rev, e.Mod, e.Value = int64(c.end), c.outcome, c.err, c.rev, c.mod,
+			jsonOf(c.value)
 		m.run.Events = append(m.run.Events, e)
 		if c.outcome == history.Info {
 			process[c.client] += m.clients
@@ -373,7 +376,8 @@ func (m *sampler) judge() {
 	m.run.Verdicts = []linearizability.Verdict{
 		{Checker: "store", Validity: linearizability.Valid,
 			Summary: fmt.Sprintf("%d operations fit one order of revisions.", len(ops)),
-			Details: []string{fmt.Sprintf("%d operations, decided by the store's own log and one replay of the model", len(ops)), "no search was needed"}},
+			Details: []string{fmt.Sprintf("%d operations, decided by the store's own log and one replay of "+
+				"the model", len(ops)), "no search was needed"}},
 		{Checker: "membership", Validity: linearizability.Valid,
 			Summary: "At most one partition was quorate at any instant."},
 		{Checker: "recovery", Validity: linearizability.Valid,
@@ -404,7 +408,8 @@ func (m *sampler) plantStale(ops []history.Operation) {
 	v.Summary = fmt.Sprintf("A read at %d ms returned revision %d although %s had been acknowledged.",
 		read.Call/1e6, read.Rev-1, write.ID)
 	v.Violations = []linearizability.Violation{{Kind: linearizability.StaleRead,
-		Explain: fmt.Sprintf("%s wrote %s at revision %d and was acknowledged; %s on %s was called later and still saw the value before it.",
+		Explain: fmt.Sprintf("%s wrote %s at revision %d and was acknowledged; %s on %s was called later "+
+			"and still saw the value before it.",
 			write.ID, write.Key, write.Rev, read.ID, read.Node),
 		Ops: []history.Operation{*write, *read}, Revisions: []uint64{write.Rev,
 			read.Rev}, Nodes: []string{write.Node, read.Node}}}

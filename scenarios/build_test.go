@@ -30,7 +30,8 @@ func TestFileAndGoAreTheSame(t *testing.T) {
 		At(25*time.Second).KillProcess("store").On("b").For(5*time.Second).
 		Nemesis(scenarios.Nemesis{Kinds: []fault.Kind{fault.Pause, fault.Cut}, Every: 10 * time.Second,
 			ForMin: time.Second, ForMax: 3 * time.Second}).
-		Expect(scenarios.Expect{Verdict: "valid", Succeeded: new(fault.PPM(400_000)), Probes: []string{"catch-up"}}).
+		Expect(scenarios.Expect{Verdict: "valid", Succeeded: new(fault.PPM(400_000)),
+			Probes: []string{"catch-up"}}).
 		Subject("toy", toyPart{Votes: map[string]int{"n1": 2}, Policy: "strict"}).
 		Build()
 	require.NoError(t, err)
@@ -50,7 +51,8 @@ func TestBuildersOfEveryKind(t *testing.T) {
 	s, err := scenarios.New("x").Story("s").Subject("toy", nil).Machines(3).Duration(time.Minute).
 		At(1).Partition(a, b).At(2).Isolate("n1").For(5).At(3).Cut(a, b).At(4).CutOneWay(a, b).
 		At(5).Degrade(a, b, fault.Condition{Loss: 1}).At(6).Flap(a, b, time.Second, time.Second).
-		At(7).KillProcess("store").On("n1").For(5).At(15).PauseMachine("n1").For(5).At(25).PowerCut("n1").For(5).
+		At(7).KillProcess("store").On("n1").For(5).At(15).PauseMachine("n1").For(5).At(
+		25).PowerCut("n1").For(5).
 		At(31).PowerOn("n1").
 		At(35).DiskStall("n1").At(35).DiskSlow(time.Millisecond, "n1").At(35).DiskFull("n1").
 		At(35).DiskError("sync", "n1").At(35).ClockStep(-time.Hour, "n1").At(35).ClockDrift(-7, "n1").
@@ -77,7 +79,8 @@ func TestBuildersOfEveryKind(t *testing.T) {
 	require.Len(t, seen, len(fault.Kinds()))
 }
 
-// TestAPowerButtonIsPressedAgain: a press is over at once, whatever its duration, so another one may follow it.
+// TestAPowerButtonIsPressedAgain: a press is over at once, whatever its duration, so another one may follow
+// it.
 func TestAPowerButtonIsPressedAgain(t *testing.T) {
 	s, err := scenarios.New("x").Story("s").Subject("toy", nil).Machines(3).Duration(time.Minute).
 		At(10 * time.Second).PowerOn("n1").At(20 * time.Second).PowerOn("n1").Build()

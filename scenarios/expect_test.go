@@ -24,7 +24,8 @@ func TestCheckExpect(t *testing.T) {
 		history.Event{Type: history.Info}
 	stopped := history.Event{Type: history.Info, Error: "stopped"}
 	require.Equal(t, linearizability.Valid, check(0))
-	require.Equal(t, linearizability.Valid, scenarios.CheckExpect(&scenarios.Run{Scenario: &scenarios.Scenario{}}).Validity)
+	require.Equal(t, linearizability.Valid,
+		scenarios.CheckExpect(&scenarios.Run{Scenario: &scenarios.Scenario{}}).Validity)
 	require.Equal(t, linearizability.Valid, check(0, fail))
 	require.Equal(t, linearizability.Unknown, check(1))
 	require.Equal(t, linearizability.Unknown, check(1, stopped))
@@ -40,7 +41,8 @@ func TestCheckExpect(t *testing.T) {
 func TestReadsAfterQuiescenceAreNotCounted(t *testing.T) {
 	r := &scenarios.Run{Scenario: &scenarios.Scenario{Expect: scenarios.Expect{Succeeded: new(fault.Always)}},
 		Events: []history.Event{{Type: history.Invoke}, {Type: history.OK},
-			{Type: history.Invoke, Process: workload.FirstAuditor}, {Type: history.Fail, Process: workload.FirstAuditor}}}
+			{Type: history.Invoke, Process: workload.FirstAuditor},
+			{Type: history.Fail, Process: workload.FirstAuditor}}}
 	require.Equal(t, linearizability.Valid, scenarios.CheckExpect(r).Validity)
 }
 

@@ -42,7 +42,8 @@ func stormy(t *rapid.T) *scenarios.Scenario {
 	kinds := rapid.SliceOfNDistinct(rapid.SampledFrom(fault.Kinds()), 1, 13, rapid.ID).Draw(t, "kinds")
 	b := scenarios.New("stormy").Story("Everything at once.").Subject("toy", nil).
 		Machines(n).Duration(60 * time.Second).
-		Nemesis(scenarios.Nemesis{Kinds: kinds, Every: 4 * time.Second, ForMin: time.Second, ForMax: 9 * time.Second,
+		Nemesis(scenarios.Nemesis{Kinds: kinds, Every: 4 * time.Second, ForMin: time.Second,
+			ForMax: 9 * time.Second,
 			AtOnce: rapid.IntRange(1, 4).Draw(t, "at once")})
 	if n > 2 && rapid.Bool().Draw(t, "scheduled") {
 		b.At(20 * time.Second).PowerCut("n1").For(10 * time.Second)
@@ -74,7 +75,8 @@ func TestExpandStaysWithinBudget(t *testing.T) {
 					continue // the clogs of a swizzle count as one
 				}
 				clogged = clogged || f.Kind == fault.Clog && f.At <= at && at < f.At+f.For
-				if f.At <= at && at < f.At+f.For && !slices.ContainsFunc(s.Faults, func(g fault.Fault) bool { return g.At == f.At }) {
+				if f.At <= at && at < f.At+f.For && !slices.ContainsFunc(s.Faults,
+					func(g fault.Fault) bool { return g.At == f.At }) {
 					acting++
 				}
 			}
@@ -94,7 +96,8 @@ func TestExpandMakesSoundFaults(t *testing.T) {
 		require.NoError(t, err)
 		_, _, err = scenarios.Parse("resolved.yaml", text, toyKinds())
 		require.NoError(t, err)
-		require.True(t, slices.IsSortedFunc(resolved.Faults, func(a, b fault.Fault) int { return int(a.At - b.At) }))
+		require.True(t, slices.IsSortedFunc(resolved.Faults,
+			func(a, b fault.Fault) int { return int(a.At - b.At) }))
 	})
 }
 
@@ -148,7 +151,8 @@ func TestDamage(t *testing.T) {
 		f.At, f.For = time.Second, time.Second
 		return s.DamageAt([]fault.Fault{f}, 1500*time.Millisecond)
 	}
-	for _, kind := range []fault.Kind{fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall, fault.DiskFull, fault.DiskError} {
+	for _, kind := range []fault.Kind{fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall,
+		fault.DiskFull, fault.DiskError} {
 		d := at(fault.Fault{Kind: kind, Machines: []string{"n2", "n4"}})
 		require.Equal(t, []env.MachineID{1, 3}, d.Down, kind)
 		require.True(t, scenarios.MajoritySurvives(d))
@@ -161,9 +165,11 @@ func TestDamage(t *testing.T) {
 	require.True(t, scenarios.MajoritySurvives(d), "the other four are whole")
 	d = at(fault.Fault{Kind: fault.Partition, Groups: [][]string{{"n1", "n2"}, {"n3", "n4"}}})
 	require.False(t, scenarios.MajoritySurvives(d))
-	d = at(fault.Fault{Kind: fault.Link, From: []string{"n1", "n2", "n3"}, To: []string{"all"}, Loss: fault.Always})
+	d = at(fault.Fault{Kind: fault.Link, From: []string{"n1", "n2", "n3"}, To: []string{"all"},
+		Loss: fault.Always})
 	require.False(t, scenarios.MajoritySurvives(d))
-	d = at(fault.Fault{Kind: fault.Flap, From: []string{"n1", "n2"}, To: []string{"n3", "n4", "n5"}, Up: 1, Down: 1})
+	d = at(fault.Fault{Kind: fault.Flap, From: []string{"n1", "n2"}, To: []string{"n3", "n4", "n5"},
+		Up: 1, Down: 1})
 	require.True(t, scenarios.MajoritySurvives(d), "n3, n4 and n5 are whole")
 
 	late := []fault.Fault{{Kind: fault.DiskFull, At: 1, For: 1, Machines: []string{"n1"}}}
@@ -252,10 +258,12 @@ func TestExpandAimsWithinBudget(t *testing.T) {
 	require.NotZero(t, waiting)
 }
 
-// TestSwizzleFreesInAnotherOrder: several machines are clogged one after the other, and not freed in that order.
+// TestSwizzleFreesInAnotherOrder: several machines are clogged one after the other, and not freed in that
+// order.
 func TestSwizzleFreesInAnotherOrder(t *testing.T) {
 	s := scenarios.New("swizzle").Story("s").Subject("toy", nil).Machines(9).Duration(10 * time.Minute).
-		Nemesis(scenarios.Nemesis{Kinds: []fault.Kind{fault.Clog}, Every: 30 * time.Second, ForMin: 10 * time.Second,
+		Nemesis(scenarios.Nemesis{Kinds: []fault.Kind{fault.Clog}, Every: 30 * time.Second,
+			ForMin: 10 * time.Second,
 			ForMax: 20 * time.Second}).MustBuild()
 	together, reordered := 0, 0
 	for seed := range uint64(20) {
@@ -302,14 +310,17 @@ func TestUnknownRolesAreRefused(t *testing.T) {
 		Encode: func(workload.Op) (string, []byte) { return "", nil },
 		Decode: func(workload.Op, []byte) (workload.Result, error) { return workload.OK(), nil },
 		Check:  func(context.Context, *scenarios.Run) []linearizability.Verdict { return nil },
-		Roles:  []string{"leader"}, WatchRoles: func(*scenarios.Scenario) scenarios.RoleWatch { return watchTable{&leader} }})
+		Roles:  []string{"leader"}, WatchRoles: func(*scenarios.Scenario) scenarios.RoleWatch {
+			return watchTable{&leader}
+		}})
 	require.Equal(t, []string{"leader", scenarios.RoleServing}, scenarios.RolesOf(subject))
 	s := scenarios.New("x").Story("s").Subject("led", nil).Machines(3).Duration(time.Minute).
 		At(1).PauseMachine().AtRole("leader").For(5).At(10).PauseMachine().AtRole("laeder").For(5).
 		Nemesis(scenarios.Nemesis{Kinds: []fault.Kind{fault.Kill}, Every: time.Second, ForMin: 1, ForMax: 1,
 			Roles: []string{"serving", "boss"}}).MustBuild()
 	err := scenarios.CheckProcesses(s, subject)
-	require.ErrorContains(t, err, `faults[1].role: the subject led has no role "laeder"; did you mean "leader"?`)
+	require.ErrorContains(t, err,
+		`faults[1].role: the subject led has no role "laeder"; did you mean "leader"?`)
 	require.ErrorContains(t, err, `nemesis.roles[1]: the subject led has no role "boss"`)
 	require.NotContains(t, err.Error(), "faults[0]")
 

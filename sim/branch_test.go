@@ -47,8 +47,8 @@ func before(run *scenarios.Run, at time.Duration) (events []history.Event, fault
 	return events, faults
 }
 
-// TestABranchChangesTheFutureAlone: what happened before a branch is as without it, faults included; afterwards
-// another seed decides, and the same branch gives the same future.
+// TestABranchChangesTheFutureAlone: what happened before a branch is as without it, faults included;
+// afterwards another seed decides, and the same branch gives the same future.
 func TestABranchChangesTheFutureAlone(t *testing.T) {
 	const at = 22 * time.Second
 	plain, other := branched(t), branched(t, draw.Branch{At: at, Seed: 77})

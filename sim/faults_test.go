@@ -36,7 +36,8 @@ func TestBuggifyActsAtItsSites(t *testing.T) {
 	run := func(sites ...string) *scenarios.Run {
 		s := scenarios.New("rare").Story("s").Subject(register.Kind, nil).Machines(3).
 			Workload(workload.Spec{Clients: 3, Operations: 300}).Duration(30 * time.Second).
-			At(10 * time.Second).Fault(fault.Fault{Kind: fault.Buggify, Sites: sites, Machines: []string{"n1"}}).
+			At(10 * time.Second).Fault(fault.Fault{Kind: fault.Buggify, Sites: sites,
+			Machines: []string{"n1"}}).
 			For(10 * time.Second).MustBuild()
 		subject, err := register.Decode(s)
 		require.NoError(t, err)
@@ -44,11 +45,13 @@ func TestBuggifyActsAtItsSites(t *testing.T) {
 		require.NoError(t, err)
 		return out
 	}
-	for _, sites := range [][]string{{register.SiteNotAsked}, nil, {env.SiteLocalFull, register.SiteNotAsked}} {
+	for _, sites := range [][]string{{register.SiteNotAsked}, nil,
+		{env.SiteLocalFull, register.SiteNotAsked}} {
 		out := run(sites...)
 		require.NotZero(t, *out.Applied[0].Hits)
 		require.EqualValues(t, *out.Applied[0].Hits, out.Probes[register.SiteNotAsked])
-		require.InDelta(t, 30, out.Probes[register.SiteNotAsked], 20, "a quarter of what a third of the calls send")
+		require.InDelta(t, 30, out.Probes[register.SiteNotAsked], 20,
+			"a quarter of what a third of the calls send")
 	}
 	out := run(env.SiteLocalFull)
 	require.Zero(t, *out.Applied[0].Hits, "a replica is alone on its machine")

@@ -15,7 +15,8 @@ import (
 
 // TestTheListsOfANemesis: nemesisDraws has every list, and counts its draws.
 func TestTheListsOfANemesis(t *testing.T) {
-	s := &scenarios.Scenario{Machines: scenarios.Count(3), Warmup: 10 * time.Second, Duration: 100 * time.Second,
+	s := &scenarios.Scenario{Machines: scenarios.Count(3), Warmup: 10 * time.Second,
+		Duration: 100 * time.Second,
 		Nemesis: &scenarios.Nemesis{Kinds: fault.Kinds(), Every: 2 * time.Second, ForMin: time.Second,
 			ForMax: 3 * time.Second, AtOnce: 2, Roles: []string{scenarios.RoleServing}, DiskCalls: 5}}
 	drawn := map[string]*draw.List{}

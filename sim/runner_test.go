@@ -22,15 +22,20 @@ func rough() *scenarios.Scenario {
 	s := &scenarios.Scenario{Name: "register-rough", Machines: scenarios.Count(3),
 		Warmup: time.Second, Duration: 30 * time.Second, Quiescence: 10 * time.Second,
 		Faults: []fault.Fault{
-			{Kind: fault.Partition, At: 2 * time.Second, For: 4 * time.Second, Groups: [][]string{{"n1"}, {"n2", "n3"}}},
-			{Kind: fault.Link, At: 1 * time.Second, From: []string{"all"}, To: []string{"all"}, Loss: 50_000, Duplicate: 20_000, Reorder: 50_000},
+			{Kind: fault.Partition, At: 2 * time.Second, For: 4 * time.Second,
+				Groups: [][]string{{"n1"}, {"n2", "n3"}}},
+			{Kind: fault.Link, At: 1 * time.Second, From: []string{"all"}, To: []string{"all"}, Loss: 50_000,
+				Duplicate: 20_000, Reorder: 50_000},
 			{Kind: fault.PowerCut, At: 8 * time.Second, For: 2 * time.Second, Machines: []string{"n2"}},
 			{Kind: fault.Kill, At: 12 * time.Second, For: 2 * time.Second, Machines: []string{"n3"}},
 			{Kind: fault.Pause, At: 15 * time.Second, For: 2 * time.Second, Machines: []string{"n1"}},
 			{Kind: fault.DiskStall, At: 18 * time.Second, For: 2 * time.Second, Machines: []string{"n1"}},
-			{Kind: fault.DiskError, At: 21 * time.Second, For: time.Second, Machines: []string{"n2"}, Operation: "sync"},
-			{Kind: fault.Flap, At: 23 * time.Second, For: 3 * time.Second, From: []string{"n1"}, To: []string{"n2"}, Up: 200 * time.Millisecond, Down: 300 * time.Millisecond},
-			{Kind: fault.ClockDrift, At: 24 * time.Second, For: 3 * time.Second, Machines: []string{"n3"}, DriftPPM: 50_000},
+			{Kind: fault.DiskError, At: 21 * time.Second, For: time.Second, Machines: []string{"n2"},
+				Operation: "sync"},
+			{Kind: fault.Flap, At: 23 * time.Second, For: 3 * time.Second, From: []string{"n1"},
+				To: []string{"n2"}, Up: 200 * time.Millisecond, Down: 300 * time.Millisecond},
+			{Kind: fault.ClockDrift, At: 24 * time.Second, For: 3 * time.Second, Machines: []string{"n3"},
+				DriftPPM: 50_000},
 			{Kind: fault.PowerCut, At: 28 * time.Second, For: time.Second, Machines: []string{"all"}},
 		}}
 	s.SetDefaults()
@@ -54,7 +59,8 @@ func TestRegisterSurvivesRoughSeas(t *testing.T) {
 	for seed := range uint64(20) {
 		run := runRegister(t, seed)
 		for _, v := range run.Verdicts {
-			require.Equal(t, linearizability.Valid, v.Validity, "seed %d: %s: %s %v", seed, v.Checker, v.Summary, v.Details)
+			require.Equal(t, linearizability.Valid, v.Validity, "seed %d: %s: %s %v", seed, v.Checker,
+				v.Summary, v.Details)
 		}
 		require.NotEmpty(t, run.Events)
 	}
@@ -116,7 +122,8 @@ func TestAKeptRunHasItsDraws(t *testing.T) {
 	subject, err := register.Decode(s)
 	require.NoError(t, err)
 	overrides := []draw.Override{{Stream: "client/c0", Label: "key", Index: 1, Value: 0},
-		{Stream: "client/c1", Label: "key", Index: 2, Value: 1}, {Stream: "client/c2", Label: "key", Index: 3}}
+		{Stream: "client/c1", Label: "key", Index: 2, Value: 1},
+		{Stream: "client/c2", Label: "key", Index: 3}}
 	run, err := sim.Runner{}.Run(t.Context(), s, subject, scenarios.RunOptions{Seed: 3, Overrides: overrides})
 	require.NoError(t, err)
 	require.NotEqual(t, runRegister(t, 3).Digest, run.Digest, "the draws change the run")

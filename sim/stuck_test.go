@@ -82,8 +82,9 @@ func TestStepWithoutEnd(t *testing.T) {
 			run := runWith(t, scenarios.RunOptions{Seed: 3, StepTimeout: 150 * time.Millisecond}, wait)
 			v := verdictOf(t, run, sim.StuckChecker)
 			require.Equal(t, linearizability.Invalid, v.Validity)
-			require.Regexp(t, `^a step of n\d/register did not end within 150ms of real time, at 1\.0\d+s of `+
-				`virtual time \(seed 3\): it loops or waits`, v.Summary)
+			require.Regexp(t,
+				`^a step of n\d/register did not end within 150ms of real time, at 1\.0\d+s of `+
+					`virtual time \(seed 3\): it loops or waits`, v.Summary)
 			require.Contains(t, strings.Join(v.Details, "\n"), "stuck_test.go", "the stack names the line")
 			require.Empty(t, run.Digest, "such a run cannot be compared")
 			require.NotEmpty(t, run.Events)
@@ -99,7 +100,8 @@ func TestTooManyLostSteps(t *testing.T) {
 	release := make(chan struct{})
 	require.Eventually(t, func() bool { return sim.LostSteps() == 0 }, 10*time.Second, time.Millisecond)
 	for range 3 {
-		run := runWith(t, scenarios.RunOptions{StepTimeout: 50 * time.Millisecond}, func(env.Env) { <-release })
+		run := runWith(t, scenarios.RunOptions{StepTimeout: 50 * time.Millisecond},
+			func(env.Env) { <-release })
 		verdictOf(t, run, sim.StuckChecker)
 	}
 	s := rough()
@@ -174,7 +176,8 @@ func TestEnvOutsideOfAStep(t *testing.T) {
 			require.Regexp(t, `^env must only be used inside of Start and Step: n\d/register called `+name+
 				` at \S+s from elsewhere.* \(seed 5\)$`, v.Summary)
 			stack := strings.Join(v.Details, "\n")
-			require.Contains(t, v.Details[0], "TestEnvOutsideOfAStep", "no frame of the simulator comes first")
+			require.Contains(t, v.Details[0], "TestEnvOutsideOfAStep",
+				"no frame of the simulator comes first")
 			require.Contains(t, stack, "created by ")
 			require.Contains(t, stack, "stuck_test.go")
 			require.Empty(t, run.Digest)

@@ -51,11 +51,13 @@ func (s stage) Run(_ context.Context, sc *scenarios.Scenario, subject scenarios.
 	*s.seen = append(*s.seen, o)
 	if s.keepDirs != "" {
 		dir := filepath.Join(s.keepDirs, "n1")
-		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "log"), nil, 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "log"), nil,
+			0o644)); err != nil {
 			return nil, err
 		}
 	}
-	v := linearizability.Verdict{Checker: "stage", Validity: linearizability.Valid, Summary: "as the seed says"}
+	v := linearizability.Verdict{Checker: "stage", Validity: linearizability.Valid,
+		Summary: "as the seed says"}
 	run := &scenarios.Run{Scenario: sc, Subject: subject, Seed: o.Seed, Backend: "netns",
 		Events: []history.Event{{Type: history.Invoke}, {Type: history.OK}}}
 	switch o.Seed {
@@ -127,7 +129,8 @@ func TestManySeeds(t *testing.T) {
 	require.Contains(t, out, "1 seed valid: ")
 	for flag, want := range map[string]string{"-chaos.seeds=x": `-chaos.seeds "x": write a range`,
 		"-chaos.seed=x": `-chaos.seed "x" is not a number`, "-chaos.seed=4": "the stage is on fire",
-		"-test.run=TestOnStage/seed=9": "matches none of the seeds 1-3; choose a seed with -chaos.seed instead"} {
+		"-test.run=TestOnStage/seed=9": "matches none of the seeds 1-3; choose a seed with -chaos.seed " +
+			"instead"} {
 		out, passed := testOnStage(t, flag)
 		require.False(t, passed)
 		require.Contains(t, out, want)
@@ -143,7 +146,8 @@ func TestPrintedCommandShowsTheFailureAgain(t *testing.T) {
 	}
 	out, _ := testOnStage(t)
 	for _, c := range []struct{ line, shows string }{
-		{`(?m)To run again, as root: (CHAOS_NODES=1 go test .* -chaos\.seed=2)$`, "stage: invalid: as the seed says"},
+		{`(?m)To run again, as root: (CHAOS_NODES=1 go test .* -chaos\.seed=2)$`,
+			"stage: invalid: as the seed says"},
 		{`(?m)To run again, as root: (CHAOS_NODES=1 go test .* -chaos\.seeds=1-3)$`, "reached swim"},
 	} {
 		command := regexp.MustCompile(c.line).FindStringSubmatch(out)

@@ -159,7 +159,8 @@ func TestCorruptDatagramsReachTheReceiver(t *testing.T) {
 	got := delivered(tb, 0)[0]
 	body := headerBytes + minIPBytes + udpHeaderBytes
 	require.Equal(t, []byte{1, 0, 2, 0}, got[body:], "two bits flip, in the payload")
-	require.Equal(t, []byte{0, 0}, got[body-udpHeaderBytes+udpChecksumAt:][:2], "the kernel would drop it otherwise")
+	require.Equal(t, []byte{0, 0}, got[body-udpHeaderBytes+udpChecksumAt:][:2],
+		"the kernel would drop it otherwise")
 	require.Equal(t, sent[:body-2], got[:body-2])
 
 	arp := append(append([]byte{}, sent[:12]...), 0x08, 0x06, 1, 2, 3)

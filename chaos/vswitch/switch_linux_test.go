@@ -17,7 +17,8 @@ import (
 func wires(t *testing.T, machines int) (ports []int, ends []*os.File) {
 	t.Helper()
 	for range machines {
-		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC,
+			0)
 		require.NoError(t, err)
 		end := os.NewFile(uintptr(pair[1]), "end")
 		t.Cleanup(func() { unix.Close(pair[0]); end.Close() })

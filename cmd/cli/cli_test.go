@@ -12,7 +12,8 @@ import (
 
 func TestAsExpected(t *testing.T) {
 	run := func(expect string, v linearizability.Validity) linearizability.Validity {
-		return expectationMet(&scenarios.Run{Scenario: &scenarios.Scenario{Expect: scenarios.Expect{Verdict: expect}},
+		return expectationMet(&scenarios.Run{Scenario: &scenarios.Scenario{
+			Expect: scenarios.Expect{Verdict: expect}},
 			Verdicts: []linearizability.Verdict{{Validity: v}}})
 	}
 	require.Equal(t, linearizability.Valid, run("valid", linearizability.Valid))

@@ -73,12 +73,14 @@ func newCluster(t *testing.T) *cluster {
 	prefix := fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), rand.IntN(250))
 	var list strings.Builder
 	for i := range c.nodes {
-		fmt.Fprintf(&list, "  node {\n    name: n%d\n    nodeid: %d\n    quorum_votes: 1\n    ring0_addr: %s%d\n  }\n", i+1, i+1, prefix, i+1)
+		fmt.Fprintf(&list, "  node {\n    name: n%d\n    nodeid: %d\n    quorum_votes: 1\n"+
+			"    ring0_addr: %s%d\n  }\n", i+1, i+1, prefix, i+1)
 	}
 	for i := range c.nodes {
 		c.write(i, "corosync.conf", fmt.Sprintf(clusterConf, list.String()))
 		c.write(i, "authkey", strings.Repeat("k", 128))
-		c.write(i, "machine.json", fmt.Sprintf(`{"machine": %d, "api_socket": "api.sock", "watchdog": "watchdog.sock",
+		c.write(i, "machine.json", fmt.Sprintf(
+			`{"machine": %d, "api_socket": "api.sock", "watchdog": "watchdog.sock",
 			"record_file": "records.jsonl", "timescale": %q}`, i, clusterTimescale))
 		c.write(i, "ha.json", fmt.Sprintf(`{"commands": {"web": ["/bin/sh", "-c", %q]}}`, serviceProgram))
 	}
@@ -132,7 +134,8 @@ func (c *cluster) showLogs() {
 // ask runs ha-manager against a node.
 func (c *cluster) ask(node int, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = run(context.Background(), append([]string{"--api", c.path(node, "api.sock")}, args...), &out, &errs)
+	code = run(context.Background(), append([]string{"--api", c.path(node, "api.sock")}, args...), &out,
+		&errs)
 	return code, out.String(), errs.String()
 }
 
@@ -146,7 +149,8 @@ func (c *cluster) must(args ...string) string {
 		if code == exitOK {
 			return out
 		}
-		if time.Now().After(end) || !strings.Contains(errs, "no quorum") && !strings.Contains(errs, "asking the node") {
+		if time.Now().After(end) || !strings.Contains(errs, "no quorum") &&
+			!strings.Contains(errs, "asking the node") {
 			c.t.Fatalf("ha-manager %v: exit %d: %s", args, code, errs)
 		}
 	}
@@ -163,7 +167,10 @@ func (c *cluster) until(node int, lines ...string) string {
 	for end := time.Now().Add(waitLimit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		_, text, _ = c.ask(node, "status")
 		text = withoutTimes(text)
-		if !slices.ContainsFunc(lines, func(l string) bool { return !strings.Contains("\n"+text, "\n"+l+"\n") }) {
+		if !slices.ContainsFunc(lines, func(l string) bool {
+			return !strings.Contains("\n"+text,
+				"\n"+l+"\n")
+		}) {
 			return text
 		}
 	}

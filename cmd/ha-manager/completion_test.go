@@ -36,7 +36,8 @@ func TestCompletion(t *testing.T) {
 	n.services("vm:100", "ct:101")
 	n.put(haproc.GuestPath("vm:102", "n1"), "")
 	n.must("rules", "add", "node-affinity", "home", "--resources", "vm:100", "--nodes", "n1")
-	n.must("rules", "add", "resource-affinity", "pair", "--resources", "vm:100,ct:101", "--affinity", "negative")
+	n.must("rules", "add", "resource-affinity", "pair", "--resources", "vm:100,ct:101",
+		"--affinity", "negative")
 	n.put(haproc.GroupsPath, "group: first\n\tnodes n1\n")
 	for line, want := range map[string][]string{
 		"set ":                                  {"ct:101", "vm:100"},
@@ -62,8 +63,9 @@ func TestCompletion(t *testing.T) {
 		"guest destroy ":                                {"ct:101", "vm:100", "vm:102"},
 		"guest create vm:104 --node ":                   {"n1", "n2"},
 		"set vm:100 --state ":                           {"started", "stopped", "disabled", "ignored"},
-		"file show ha/":                                 {"ha/groups.cfg", "ha/resources.cfg", "ha/rules.cfg"},
-		"file replace ":                                 editable,
+		"file show ha/": {"ha/groups.cfg", "ha/resources.cfg",
+			"ha/rules.cfg"},
+		"file replace ": editable,
 	} {
 		require.Equal(t, want, completions(t, n.url, strings.Split(line, " ")...), "%q", line)
 	}

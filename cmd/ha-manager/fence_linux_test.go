@@ -90,7 +90,8 @@ func TestADeviceIsNeeded(t *testing.T) {
 	c.must("fence", "set", devices)
 	code, out, _ := c.ask(n1, "fence", "test", "n1")
 	require.Equal(t, exitFailed, code)
-	require.Equal(t, "device pdu does not work: monitor: agent failed with code 1: Failed: unable to reach the device\n", out)
+	require.Equal(t, "device pdu does not work: monitor: agent failed with code 1: Failed: unable to reach "+
+		"the device\n", out)
 	require.Equal(t, text, c.must("fence", "config"))
 	c.must("fence", "mode", "both")
 	long := filepath.Join(c.dir, "fence", "long.cfg")
@@ -113,7 +114,8 @@ func TestADeviceIsNeeded(t *testing.T) {
 	name := fmt.Sprint("n", lost+1)
 	c.must("guest", "create", "vm:102", "--node", name, "--command", "web")
 	c.must("add", "vm:102")
-	c.until(n1, fmt.Sprintf("service vm:102 (%s, started)", name), fmt.Sprintf("lrm %s (active, watchdog active, %%T)", name))
+	c.until(n1, fmt.Sprintf("service vm:102 (%s, started)", name),
+		fmt.Sprintf("lrm %s (active, watchdog active, %%T)", name))
 
 	c.freeze(lost)
 	c.untilContains(n1, "fence "+name+" (failed: ", "unable to reach the device")
@@ -124,12 +126,14 @@ func TestADeviceIsNeeded(t *testing.T) {
 	require.NoError(t, os.Remove(broken))
 	other := fmt.Sprint("n", n2+n3-lost+1) // where nothing runs yet
 	c.untilContains(n1, fmt.Sprintf("service vm:102 (%s, started)", other))
-	require.Eventually(t, func() bool { return len(c.runIntervals("vm:102")) == 2 }, waitLimit, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(c.runIntervals("vm:102")) == 2 }, waitLimit,
+		50*time.Millisecond)
 	c.neverTwice("vm:101", "vm:102")
 	require.Len(t, c.runIntervals("vm:102"), 2)
 	calls, err := os.ReadFile(filepath.Join(filepath.Dir(agent), "calls"))
 	require.NoError(t, err)
-	require.Regexp(t, fmt.Sprintf(`plug%d status\nplug%d off\nplug%d status\n`, lost+1, lost+1, lost+1), string(calls))
+	require.Regexp(t, fmt.Sprintf(`plug%d status\nplug%d off\nplug%d status\n`, lost+1, lost+1, lost+1),
+		string(calls))
 	require.NotContains(t, string(calls), "plug1 off", "no other node was touched")
 }
 

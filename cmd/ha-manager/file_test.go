@@ -32,18 +32,22 @@ func TestFilesAreCorrected(t *testing.T) {
 	refused("ha/nothing: no such file or directory", "show", "ha/nothing")
 
 	write(bad)
-	refused("ha/resources.cfg is not replaced: line 4: section header expected: garbage", "replace", "ha/resources.cfg", file)
+	refused("ha/resources.cfg is not replaced: line 4: section header expected: garbage", "replace",
+		"ha/resources.cfg", file)
 	write(good)
-	refused("detected modified configuration", "replace", "ha/resources.cfg", file, "--digest", configDigest(good))
-	refused("this file cannot be replaced: write ha/resources.cfg, ", "replace", "nodes/n1/qemu-server/100.conf", file)
+	refused("detected modified configuration", "replace", "ha/resources.cfg", file, "--digest",
+		configDigest(good))
+	refused("this file cannot be replaced: write ha/resources.cfg, ", "replace",
+		"nodes/n1/qemu-server/100.conf", file)
 	refused("this file cannot be replaced", "replace", "nodes/../lrm_status", file)
 	refused("no such file", "replace", "ha/resources.cfg", file+"x")
 	n.readOnly = true
 	refused("cluster not ready - no quorum?", "replace", "ha/resources.cfg", file)
 	n.readOnly = false
 	write("ha: shutdown_policy=migrte\n")
-	refused(`datacenter.cfg is not replaced: line 1: shutdown_policy: "migrte" is none of conditional, freeze, `+
-		"failover, migrate", "replace", "datacenter.cfg", file)
+	refused(
+		`datacenter.cfg is not replaced: line 1: shutdown_policy: "migrte" is none of conditional, freeze, `+
+			"failover, migrate", "replace", "datacenter.cfg", file)
 	write(good)
 	n.must("file", "replace", "ha/resources.cfg", file, "--digest", configDigest(bad))
 	require.Equal(t, good, n.file(haproc.ResourcesPath))

@@ -225,7 +225,8 @@ func TestAServiceInErrorIsDisabledFirst(t *testing.T) {
 		{"set", "vm:100", "--state", "started"}, {"set", "vm:100", "--comment", "x"}} {
 		code, _, errs := n.run(command...)
 		require.Equal(t, 255, code, "%v", command)
-		require.Contains(t, errs, "service 'vm:100' in error state, must be disabled and fixed first", "%v", command)
+		require.Contains(t, errs, "service 'vm:100' in error state, must be disabled and fixed first", "%v",
+			command)
 	}
 	n.must("set", "vm:100", "--state", "disabled")
 	require.Contains(t, n.file(haproc.ResourcesPath), "state disabled")
@@ -322,7 +323,8 @@ func TestChangesOfOptions(t *testing.T) {
 	require.Empty(t, n.must("config", "--type", "vm"))
 
 	n.services("ct:80")
-	n.must("rules", "add", "resource-affinity", "both", "--resources", "ct:70,ct:80", "--affinity", "positive")
+	n.must("rules", "add", "resource-affinity", "both", "--resources", "ct:70,ct:80",
+		"--affinity", "positive")
 	n.must("rules", "add", "node-affinity", "one", "--resources", "ct:70", "--nodes", "n1")
 	n.must("remove", "ct:80", "--purge", "0")
 	require.Contains(t, n.file(haproc.RulesPath), "ct:70,ct:80")
@@ -336,7 +338,8 @@ func TestGroupsThatAreGone(t *testing.T) {
 	n := newNode(t)
 	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
 	n.put(haproc.VersionPath("n1"), "{}")
-	for _, command := range [][]string{{"groupadd", "first", "--nodes", "n1"}, {"groupset", "first", "--nodes", "n1"},
+	for _, command := range [][]string{{"groupadd", "first", "--nodes", "n1"},
+		{"groupset", "first", "--nodes", "n1"},
 		{"groupremove", "first"}, {"groupconfig"}, {"add", "vm:100", "--group", "first"}} {
 		code, _, errs := n.run(command...)
 		require.Equal(t, exitFailed, code, "%v", command)
@@ -354,14 +357,17 @@ func TestMovesAndTheirPartners(t *testing.T) {
 			"vm:12": {State: ha.Started, Node: "n1"},
 			"vm:13": {State: ha.Started, Node: "n2"}}}
 	n.status(manager)
-	n.put(haproc.ResourcesPath, "vm: 11\n\tstate started\n\nvm: 12\n\tstate started\n\nvm: 13\n\tstate started\n")
+	n.put(haproc.ResourcesPath, "vm: 11\n\tstate started\n\nvm: 12\n\tstate started\n\nvm: 13\n"+
+		"\tstate started\n")
 	n.put(haproc.RulesPath, "resource-affinity: tt\n\tresources vm:11,vm:12\n\taffinity positive\n\n"+
 		"resource-affinity: aa\n\tresources vm:11,vm:13\n\taffinity negative\n")
-	require.Equal(t, "also migrate resource 'vm:12' in positive affinity with resource 'vm:11' to target node 'n3'\n",
+	require.Equal(t, "also migrate resource 'vm:12' in positive affinity with resource 'vm:11' to target "+
+		"node 'n3'\n",
 		n.must("migrate", "vm:11", "n3"))
 	code, _, errs := n.run("relocate", "vm:12", "n2")
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "- resource 'vm:13' on target node 'n2' in negative affinity with resource 'vm:12'")
+	require.Contains(t, errs, "- resource 'vm:13' on target node 'n2' in negative affinity with resource "+
+		"'vm:12'")
 	code, _, errs = n.run("migrate", "vm:11", "n9")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "no such cluster node 'n9': there are n1, n2, n3")
@@ -393,7 +399,8 @@ func TestGuests(t *testing.T) {
 	n.put(haproc.ResourcesPath, n.file(haproc.ResourcesPath)+"garbage\n")
 	code, _, errs := n.run("guest", "destroy", "vm:100")
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "unable to remove vm:100: it may be used in HA resources: ha/resources.cfg: line ")
+	require.Contains(t, errs,
+		"unable to remove vm:100: it may be used in HA resources: ha/resources.cfg: line ")
 	n.put(haproc.ResourcesPath, "")
 	n.must("guest", "destroy", "100")
 	require.NotContains(t, n.must("guest", "list"), "vm:100")

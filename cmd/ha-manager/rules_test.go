@@ -26,23 +26,32 @@ func TestRulesThatAreRefused(t *testing.T) {
 	n := ruleNode(t)
 	n.must("rules", "set", "node-affinity", "home", "--comment", "where the sun shines", "--delete", "strict")
 	before := n.file(haproc.RulesPath)
-	require.Equal(t, "node-affinity: home\n\tresources vm:11\n\tnodes n1:2,n2\n\tcomment where the sun shines\n\n", before)
+	require.Equal(t, "node-affinity: home\n\tresources vm:11\n\tnodes n1:2,n2\n"+
+		"\tcomment where the sun shines\n\n", before)
 	const create, update = "create ha rule failed: ", "update HA rules failed: "
 	for _, c := range []struct{ command, want string }{
-		{"add node-affinity keep --resources vm:77,ct:14,vm:78 --nodes n1", create + "cannot use unmanaged resource(s) vm:77, vm:78."},
-		{"add node-affinity keep --resources vm:12 --nodes n77:1,n1", create + "cannot use non-existent node(s) n77."},
+		{"add node-affinity keep --resources vm:77,ct:14,vm:78 --nodes n1", create +
+			"cannot use unmanaged resource(s) vm:77, vm:78."},
+		{"add node-affinity keep --resources vm:12 --nodes n77:1,n1", create +
+			"cannot use non-existent node(s) n77."},
 		{"add node-affinity home --resources vm:12 --nodes n1", create + "HA rule 'home' already defined"},
 		{"add node-affinity keep --resources vm:11 --nodes n1",
-			create + "Rule 'keep' is invalid.\nresources: resource 'vm:11' is already used in another node affinity rule\n"},
+			create + "Rule 'keep' is invalid.\n" +
+				"resources: resource 'vm:11' is already used in another node affinity rule\n"},
 		{"add resource-affinity keep --resources vm:12 --affinity negative",
-			create + "Rule 'keep' is invalid.\nresources: rule is ineffective as there are less than two resources\n"},
+			create + "Rule 'keep' is invalid.\n" +
+				"resources: rule is ineffective as there are less than two resources\n"},
 		{"add resource-affinity keep --resources vm:12,vm:13,ct:14 --affinity negative",
-			create + "Rule 'keep' is invalid.\nresources: rule defines more resources than available nodes\n"},
+			create +
+				"Rule 'keep' is invalid.\nresources: rule defines more resources than available nodes\n"},
 		{"add resource-affinity keep --resources vm:11,vm:12 --affinity positive",
-			create + "Rule 'keep' is invalid.\nresources: resources are in node affinity rules with multiple priorities\n"},
-		{"add resource-affinity keep --resources vm:12,vm:13 --affinity maybe", `"maybe" is neither positive nor negative`},
+			create + "Rule 'keep' is invalid.\n" +
+				"resources: resources are in node affinity rules with multiple priorities\n"},
+		{"add resource-affinity keep --resources vm:12,vm:13 --affinity maybe",
+			`"maybe" is neither positive nor negative`},
 		{"add node-affinity k --resources vm:12 --nodes n1", "invalid configuration ID 'k'"},
-		{"add node-affinity keep --resources vm:12 --nodes n1 --comment a\nb", "--comment: write one line of text"},
+		{"add node-affinity keep --resources vm:12 --nodes n1 --comment a\nb",
+			"--comment: write one line of text"},
 		{"add somewhere keep --resources vm:12", "a rule is of type node-affinity or resource-affinity"},
 		{"add node-affinity keep --resources vm:12", create + "rule keep: property nodes is missing"},
 		{"add node-affinity keep", "--resources is missing"},
@@ -65,7 +74,8 @@ func TestRulesThatAreRefused(t *testing.T) {
 	require.Empty(t, n.file(haproc.RulesPath))
 }
 
-// TestWordsThatDoNotExist: as in Proxmox VE's command, a type that does not exist and a missing command are errors.
+// TestWordsThatDoNotExist: as in Proxmox VE's command, a type that does not exist and a missing command are
+// errors.
 func TestWordsThatDoNotExist(t *testing.T) {
 	n := ruleNode(t)
 	for command, want := range map[string]string{
@@ -96,13 +106,16 @@ func TestARuleWithALostResourceCanBeChanged(t *testing.T) {
 func TestARuleThatEndsAnother(t *testing.T) {
 	n := ruleNode(t)
 	n.must("rules", "set", "node-affinity", "home", "--disable", "1")
-	n.must("rules", "add", "resource-affinity", "pair", "--resources", "vm:11,vm:12", "--affinity", "positive")
+	n.must("rules", "add", "resource-affinity", "pair", "--resources", "vm:11,vm:12",
+		"--affinity", "positive")
 	code, _, errs := n.run("rules", "set", "node-affinity", "home", "--disable", "0")
 	require.Equal(t, 255, code)
-	require.Contains(t, errs, "Rule 'home' is invalid.\nresources: resources are in a resource affinity rule and cannot be")
+	require.Contains(t, errs, "Rule 'home' is invalid.\n"+
+		"resources: resources are in a resource affinity rule and cannot be")
 
 	// A disabled rule is in force nowhere, so that it is accepted.
-	n.must("rules", "add", "node-affinity", "away", "--resources", "vm:11", "--nodes", "n1:2,n2", "--disable", "1")
+	n.must("rules", "add", "node-affinity", "away", "--resources", "vm:11", "--nodes", "n1:2,n2",
+		"--disable", "1")
 }
 
 // rulesInConflict are rules that a person wrote into the file.
@@ -137,7 +150,8 @@ func TestRulesAreShown(t *testing.T) {
 | 1       | ignored (conflicts) | away | node-affinity     | vm:11       | why     |
 +---------+---------------------+------+-------------------+-------------+---------+
 `, n.must("rules", "config"))
-	require.Equal(t, "rule enabled state               type              resources   affinity     comment conflicts\n"+
+	require.Equal(t, "rule enabled state               type              resources   affinity     comment "+
+		"conflicts\n"+
 		"away 1       ignored (conflicts) node-affinity     vm:11       n2           why     "+
 		"resource 'vm:11' is already used in another node affinity rule\n"+
 		"home 1       ignored (conflicts) node-affinity     vm:11       n1:2,n2 only         "+
@@ -145,7 +159,8 @@ func TestRulesAreShown(t *testing.T) {
 		"pair 0       in use              resource-affinity vm:12,vm:13 negative             \n",
 		n.must("rules", "list", "--noborder"))
 	require.Equal(t, "0       in use pair resource-affinity vm:12,vm:13 \n",
-		n.must("rules", "config", "--noborder", "1", "--noheader", "--resource", "vm:12", "--human-readable", "0"))
+		n.must("rules", "config", "--noborder", "1", "--noheader", "--resource", "vm:12",
+			"--human-readable", "0"))
 	require.NotContains(t, n.must("rules", "list", "--type", "node-affinity"), "pair")
 	require.Empty(t, n.must("rules", "list", "--quiet"))
 	require.Empty(t, n.must("rules", "config", "--resource", "vm:999"), "a table without rows is not printed")
@@ -154,10 +169,12 @@ func TestRulesAreShown(t *testing.T) {
 
 	require.Equal(t, "---\n- affinity: negative\n  digest: "+configDigest(rulesInConflict)+
 		"\n  disable: 1\n  enabled: 0\n  order: 3\n  resources: vm:12,vm:13\n  rule: pair\n  state: in use\n"+
-		"  type: resource-affinity\n", n.must("rules", "config", "--resource", "vm:13", "--output-format", "yaml"))
+		"  type: resource-affinity\n", n.must("rules", "config", "--resource", "vm:13",
+		"--output-format", "yaml"))
 	var list []rulebook.Row
 	require.NoError(t, json.Unmarshal([]byte(n.must("rules", "list", "--output-format", "json")), &list))
-	require.Equal(t, map[string][]string{"resources": {"resource 'vm:11' is already used in another node affinity rule"}},
+	require.Equal(t, map[string][]string{
+		"resources": {"resource 'vm:11' is already used in another node affinity rule"}},
 		list[0].Errors)
 	require.Equal(t, "n1:2,n2", list[1].Nodes)
 
@@ -176,7 +193,8 @@ func TestNodesThatAreNotKnownYet(t *testing.T) {
 	n := newNode(t)
 	n.services("vm:11", "vm:12")
 	n.must("rules", "add", "node-affinity", "home", "--resources", "vm:11", "--nodes", "n1")
-	n.must("rules", "add", "resource-affinity", "pair", "--resources", "vm:11,vm:12", "--affinity", "negative")
+	n.must("rules", "add", "resource-affinity", "pair", "--resources", "vm:11,vm:12",
+		"--affinity", "negative")
 }
 
 // TestConfiguredNodes: a node exists before its LRM has written anything.

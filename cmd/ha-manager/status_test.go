@@ -25,7 +25,8 @@ func TestStatus(t *testing.T) {
 		fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now))
 	n.put(haproc.LRMStatusPath("n2"),
 		fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now-100))
-	n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n\nvm: 101\n\tstate started\n\nvm: 102\n\tstate disabled\n\n"+
+	n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n\nvm: 101\n\tstate started\n\nvm: 102\n"+
+		"\tstate disabled\n\n"+
 		"vm: 103\n\tstate started\n\nct: 104\n\tstate started\n")
 	for _, sid := range []string{"vm:100", "vm:101", "vm:102", "ct:104"} {
 		n.put(haproc.GuestPath(sid, "n1"), "")
@@ -46,7 +47,8 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, "service:ct:104", last["id"])
 	require.Equal(t, "queued", last["state"])
 	require.Equal(t, "started", last["request_state"])
-	require.True(t, strings.HasPrefix(n.must("status", "--output-format", "yaml"), "---\n- id: quorum\n  node: n1\n  quorate: 1\n  status: OK\n"))
+	require.True(t, strings.HasPrefix(n.must("status", "--output-format", "yaml"),
+		"---\n- id: quorum\n  node: n1\n  quorate: 1\n  status: OK\n"))
 }
 
 // emptyView is a view of a cluster of which nothing is known.
@@ -122,14 +124,19 @@ func TestMasterAndFencingLines(t *testing.T) {
 	at = formatDate(now.Unix())
 	v.datacenter.CRS.Mode = ha.SchedDynamic
 	v.managerStatus.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
-	require.Equal(t, "quorum OK\nmaster n2 (active, "+at+") - disarming, resource mode: freeze - dynamic load CRS\n"+
-		"fencing disarming, resource mode: freeze (CRM watchdog active)\nservice vm:100 (n1, queued)", lines())
+	require.Equal(t, "quorum OK\nmaster n2 (active, "+at+
+		") - disarming, resource mode: freeze - dynamic load CRS\n"+
+		"fencing disarming, resource mode: freeze (CRM watchdog active)\nservice vm:100 (n1, queued)",
+		lines())
 	v.managerStatus.Disarm = &ha.Disarm{Mode: ha.DisarmIgnore, State: ha.DisarmDisarmed}
-	require.Equal(t, "quorum OK\nmaster n2 (active, "+at+") - disarmed, resource mode: ignore - dynamic load CRS\n"+
-		"fencing disarmed, resource mode: ignore (CRM watchdog released)\nservice vm:100 (n1, ignore)", lines())
+	require.Equal(t, "quorum OK\nmaster n2 (active, "+at+
+		") - disarmed, resource mode: ignore - dynamic load CRS\n"+
+		"fencing disarmed, resource mode: ignore (CRM watchdog released)\nservice vm:100 (n1, ignore)",
+		lines())
 	data, err := json.Marshal(v.fencingEntry(now))
 	require.NoError(t, err)
-	require.JSONEq(t, `{"id":"fencing","type":"fencing","node":"n2","armed-state":"disarmed","resource_mode":"ignore",
+	require.JSONEq(t,
+		`{"id":"fencing","type":"fencing","node":"n2","armed-state":"disarmed","resource_mode":"ignore",
 		"status":"disarmed, resource mode: ignore (CRM watchdog released)"}`, string(data))
 }
 
@@ -171,7 +178,8 @@ func TestStatesOfServices(t *testing.T) {
 			v.services["vm:100"] = &ha.ServiceConfig{State: c.request}
 		}
 		if c.state != "" {
-			v.managerStatus.ServiceStatus["vm:100"] = &ha.ServiceStatus{State: c.state, Node: "n1", Running: c.running}
+			v.managerStatus.ServiceStatus["vm:100"] = &ha.ServiceStatus{State: c.state, Node: "n1",
+				Running: c.running}
 		}
 		require.Equal(t, c.want, v.serviceStateText("vm:100"), "%+v", c)
 	}
@@ -186,34 +194,49 @@ func TestStatusSurvivesDamage(t *testing.T) {
 		warning           string   // on stderr
 	}{
 		{"a bad line in the resources", haproc.ResourcesPath, "vm: 100\n\tstate started\n\ngarbage {{{\n",
-			[]string{"service vm:100 (n1, started)\n"}, "ha/resources.cfg: line 4: section header expected: garbage {{{"},
-		{"a bad property", haproc.ResourcesPath, "vm: 100\n\tstate flying\n", []string{"service vm:100 (n1, started)\n"},
+			[]string{"service vm:100 (n1, started)\n"},
+			"ha/resources.cfg: line 4: section header expected: garbage {{{"},
+		{"a bad property", haproc.ResourcesPath, "vm: 100\n\tstate flying\n",
+			[]string{"service vm:100 (n1, started)\n"},
 			"ha/resources.cfg: line 2: resource vm:100, property state"},
-		{"a bad rule", haproc.RulesPath, "somewhere: x\n\tresources vm:100\n", []string{"service vm:100 (n1, started)\n"},
+		{"a bad rule", haproc.RulesPath, "somewhere: x\n\tresources vm:100\n",
+			[]string{"service vm:100 (n1, started)\n"},
 			"ha/rules.cfg: line 1: rule x: unknown type somewhere"},
-		{"bad settings", haproc.DatacenterPath, "crs: ha-auto-rebalance-hold-duration=x\n", nil, "datacenter.cfg: read datacenter settings, line 1"},
-		{"text for a status", haproc.ManagerStatusPath, "\n\x1b[31mgarbage", []string{"fencing standby", "service vm:100 (n1, queued)\n"},
+		{"bad settings", haproc.DatacenterPath, "crs: ha-auto-rebalance-hold-duration=x\n", nil,
+			"datacenter.cfg: read datacenter settings, line 1"},
+		{"text for a status", haproc.ManagerStatusPath, "\n\x1b[31mgarbage",
+			[]string{"fencing standby", "service vm:100 (n1, queued)\n"},
 			"ha/manager_status: line 2: invalid character"},
-		{"a status of another kind", haproc.ManagerStatusPath, "[1,2]", []string{"fencing standby"}, "ha/manager_status: line 1: "},
-		{"half a status", haproc.ManagerStatusPath, `{"master_node":"n1","timest`, nil, "ha/manager_status: line 1: unexpected end"},
-		{"one bad service", haproc.ManagerStatusPath, "{\"master_node\":\"n1\",\"timestamp\":1,\"node_status\":{\"n1\":\"online\"},\n" +
-			"\"service_status\":{" + service + ",\n\"vm:101\":{\"state\":\"flying\",\"node\":\"n1\"}}}",
-			[]string{"master n1 (old timestamp - dead?, ", "service vm:100 (n1, started)\n"}, `ha/manager_status: line 3: "vm:101": `},
+		{"a status of another kind", haproc.ManagerStatusPath, "[1,2]", []string{"fencing standby"},
+			"ha/manager_status: line 1: "},
+		{"half a status", haproc.ManagerStatusPath, `{"master_node":"n1","timest`, nil,
+			"ha/manager_status: line 1: unexpected end"},
+		{"one bad service", haproc.ManagerStatusPath,
+			"{\"master_node\":\"n1\",\"timestamp\":1,\"node_status\":{\"n1\":\"online\"},\n" +
+				"\"service_status\":{" + service + ",\n\"vm:101\":{\"state\":\"flying\",\"node\":\"n1\"}}}",
+			[]string{"master n1 (old timestamp - dead?, ", "service vm:100 (n1, started)\n"},
+			`ha/manager_status: line 3: "vm:101": `},
 		{"one bad key", haproc.ManagerStatusPath, `{"master_node":7,"service_status":{` + service + `}}`,
 			[]string{"service vm:100 (n1, started)\n"}, `ha/manager_status: line 1: "master_node": `},
-		{"a node without a name", haproc.ManagerStatusPath, `{"node_status":{"../x":"online","n1":"online"},"service_status":{` + service + `}}`,
+		{"a node without a name", haproc.ManagerStatusPath,
+			`{"node_status":{"../x":"online","n1":"online"},"service_status":{` + service + `}}`,
 			[]string{"lrm n1 (wait_for_agent_lock, ", "service vm:100 (n1, started)\n"}, ""},
-		{"text for an LRM's status", haproc.LRMStatusPath("n1"), "garbage", []string{"lrm n1 (unable to read lrm status)\n", "service vm:100 (n1, started)\n"},
+		{"text for an LRM's status", haproc.LRMStatusPath("n1"), "garbage",
+			[]string{"lrm n1 (unable to read lrm status)\n", "service vm:100 (n1, started)\n"},
 			"nodes/n1/lrm_status: line 1: invalid character"},
-		{"one bad result", haproc.LRMStatusPath("n1"), fmt.Sprintf(`{"mode":"active","state":"wait_for_agent_lock","timestamp":%d,"results":{"u":7}}`,
-			time.Now().Unix()), []string{"lrm n1 (wait_for_agent_lock, watchdog standby, "}, `nodes/n1/lrm_status: line 1: "u": `},
+		{"one bad result", haproc.LRMStatusPath("n1"),
+			fmt.Sprintf(`{"mode":"active","state":"wait_for_agent_lock","timestamp":%d,"results":{"u":7}}`,
+				time.Now().Unix()), []string{"lrm n1 (wait_for_agent_lock, watchdog standby, "},
+			`nodes/n1/lrm_status: line 1: "u": `},
 	} {
 		t.Run(c.title, func(t *testing.T) {
 			n := newNode(t)
 			n.nodes("n1")
 			n.put(haproc.GuestPath("vm:100", "n1"), "")
 			n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n")
-			n.put(haproc.ManagerStatusPath, `{"master_node":"n1","timestamp":1,"node_status":{"n1":"online"},"service_status":{`+service+`}}`)
+			n.put(haproc.ManagerStatusPath,
+				`{"master_node":"n1","timestamp":1,"node_status":{"n1":"online"},"service_status":{`+service+
+					`}}`)
 			n.put(c.path, c.text)
 			code, out, errs := n.run("status")
 			require.Zero(t, code, errs)
@@ -225,7 +248,8 @@ func TestStatusSurvivesDamage(t *testing.T) {
 				return
 			}
 			require.Contains(t, errs, "warning: "+c.warning)
-			require.Contains(t, errs, "; `ha-manager file show "+c.path+"` prints the file, `ha-manager file replace "+c.path+" FILE` corrects it\n")
+			require.Contains(t, errs, "; `ha-manager file show "+c.path+
+				"` prints the file, `ha-manager file replace "+c.path+" FILE` corrects it\n")
 			require.Equal(t, 1, strings.Count(errs, "\n"), errs)
 
 			n.readOnly = true

@@ -55,17 +55,20 @@ func servicesBegin(t *testing.T, c *cluster) {
 	c.must("rules", "add", "node-affinity", "shop-first", "--resources", "vm:100", "--nodes", "n1:2,n2:1")
 	c.must("rules", "add", "node-affinity", "db-first", "--resources", "ct:200", "--nodes", "n1:2,n2:1")
 	c.must("add", "vm:300", "--max_restart", "2")
-	text := c.until(n1, "quorum OK", "fencing armed (CRM watchdog active)", "lrm n1 (active, watchdog active, %T)",
+	text := c.until(n1, "quorum OK", "fencing armed (CRM watchdog active)",
+		"lrm n1 (active, watchdog active, %T)",
 		"service ct:200 (n1, started)", "service vm:300 (n3, started)", "service vm:100 (n1, started)")
 	require.Regexp(t, `(?m)^master n[123] \(active, %T\)$`, text)
 	for i := range c.nodes {
 		require.Equal(t, text[:10], c.until(i, "quorum OK")[:10], "every node says so")
 	}
 	require.Equal(t, "ct:200\n\tfailback 0\n\tstate started\n\n"+
-		"vm:100\n\tcomment the shop\n\tstate started\n\nvm:300\n\tmax_restart 2\n\tstate started\n\n", c.must("config"))
+		"vm:100\n\tcomment the shop\n\tstate started\n\nvm:300\n\tmax_restart 2\n\tstate started\n\n",
+		c.must("config"))
 	require.Len(t, c.runIntervals("ct:200"), 1)
 
-	for _, command := range [][]string{{"groupadd", "first", "--nodes", "n1"}, {"groupconfig"}, {"set", "vm:100", "--group", "first"}} {
+	for _, command := range [][]string{{"groupadd", "first", "--nodes", "n1"}, {"groupconfig"},
+		{"set", "vm:100", "--group", "first"}} {
 		code, _, errs := c.ask(n1, command...)
 		require.Equal(t, exitFailed, code)
 		require.Contains(t, errs, "ha groups have been migrated to rules", "%v", command)
@@ -88,7 +91,8 @@ func servicesMove(t *testing.T, c *cluster) {
 	c.until(n1, "service vm:300 (n3, started)")
 	c.must("crm-command", "stop", "vm:300", "0")
 	c.until(n1, "service vm:300 (n3, stopped)")
-	require.Contains(t, c.must("config"), "vm:300\n\tmax_restart 2\n\tstate stopped\n", "the request is remembered")
+	require.Contains(t, c.must("config"), "vm:300\n\tmax_restart 2\n\tstate stopped\n",
+		"the request is remembered")
 	c.must("set", "vm:300", "--state", "started")
 	c.until(n1, "service vm:300 (n3, started)")
 	code, _, errs := c.ask(n1, "migrate", "vm:100", "n7")
@@ -98,7 +102,8 @@ func servicesMove(t *testing.T, c *cluster) {
 
 func nodesRest(t *testing.T, c *cluster) {
 	c.must("crm-command", "node-maintenance", "enable", "n1")
-	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)", "lrm n1 (maintenance mode, watchdog released, %T)")
+	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)",
+		"lrm n1 (maintenance mode, watchdog released, %T)")
 	c.must("crm-command", "node-maintenance", "disable", "n1")
 	text := c.until(n2, "service vm:100 (n1, started)", "lrm n1 (active, watchdog active, %T)")
 	require.Contains(t, text, "service ct:200 (n2, started)\n", "it does not fail back")
@@ -107,10 +112,12 @@ func nodesRest(t *testing.T, c *cluster) {
 
 	begun := len(c.runIntervals("vm:100"))
 	c.must("crm-command", "disarm-ha", "freeze")
-	c.until(n2, "fencing disarmed, resource mode: freeze (CRM watchdog released)", "lrm n1 (disarm mode, watchdog released, %T)",
+	c.until(n2, "fencing disarmed, resource mode: freeze (CRM watchdog released)",
+		"lrm n1 (disarm mode, watchdog released, %T)",
 		"lrm n2 (disarm mode, watchdog released, %T)", "service vm:100 (n1, freeze)")
 	c.must("crm-command", "arm-ha")
-	c.until(n2, "fencing armed (CRM watchdog active)", "lrm n1 (active, watchdog active, %T)", "service vm:100 (n1, started)")
+	c.until(n2, "fencing armed (CRM watchdog active)", "lrm n1 (active, watchdog active, %T)",
+		"service vm:100 (n1, started)")
 	require.Len(t, c.runIntervals("vm:100"), begun, "nothing was touched meanwhile")
 }
 
@@ -136,7 +143,8 @@ func aDaemonDies(t *testing.T, c *cluster) {
 		before := c.health(n3)
 		intervals := len(c.runIntervals("vm:300"))
 		require.NoError(t, unix.Kill(before.PID, how))
-		require.Eventually(t, func() bool { return len(c.runIntervals("vm:300")) == intervals+1 }, waitLimit, 100*time.Millisecond)
+		require.Eventually(t, func() bool { return len(c.runIntervals("vm:300")) == intervals+1 }, waitLimit,
+			100*time.Millisecond)
 		c.until(n2, "service vm:300 (n3, started)", "lrm n3 (active, watchdog active, %T)")
 		require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
 		c.neverTwice("vm:300")
@@ -194,7 +202,8 @@ func aSupplyDies(t *testing.T, c *cluster) {
 func aDaemonIsRestarted(t *testing.T, c *cluster) {
 	before, intervals := c.health(n2), len(c.runIntervals("ct:200"))
 	require.NoError(t, unix.Kill(before.PID, unix.SIGTERM))
-	require.Eventually(t, func() bool { h, err := c.tryHealth(n2); return err == nil && h.PID != before.PID }, waitLimit, 100*time.Millisecond)
+	require.Eventually(t, func() bool { h, err := c.tryHealth(n2); return err == nil && h.PID != before.PID },
+		waitLimit, 100*time.Millisecond)
 	c.until(n1, "service ct:200 (n2, started)", "lrm n2 (active, watchdog active, %T)")
 	require.Equal(t, before.Boot, c.health(n2).Boot, "the node was not reset")
 	require.Len(t, c.runIntervals("ct:200"), intervals)
@@ -213,7 +222,8 @@ func aNodeShutsDown(t *testing.T, c *cluster) {
 		t.Fatal("the node does not end")
 	}
 	c.nodes[n3] = nil
-	require.Eventually(t, func() bool { return len(c.runIntervals("vm:300")) == intervals+1 }, waitLimit, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return len(c.runIntervals("vm:300")) == intervals+1 }, waitLimit,
+		100*time.Millisecond)
 	c.on(n3)
 	on := c.runIntervals("vm:300")[intervals].node
 	require.NotEqual(t, n3, on)
@@ -226,12 +236,14 @@ func quorumIsLost(t *testing.T, c *cluster) {
 	c.off(n2, n3)
 	text := c.until(n1, "quorum No quorum on node 'n1'!")
 	require.Contains(t, text, "service vm:100 (n1, ", "what it knew is shown")
-	for _, change := range [][]string{{"set", "vm:100", "--comment", "x"}, {"migrate", "vm:100", "n2"}, {"remove", "vm:100"}} {
+	for _, change := range [][]string{{"set", "vm:100", "--comment", "x"}, {"migrate", "vm:100", "n2"},
+		{"remove", "vm:100"}} {
 		code, _, errs := c.ask(n1, change...)
 		require.Equal(t, exitFailed, code, "%v", change)
 		require.Contains(t, errs, "cluster not ready - no quorum?", "%v", change)
 	}
 	require.Contains(t, c.must("config"), "the shop")
 	c.on(n2, n3)
-	c.until(n1, "quorum OK", "service vm:100 (n1, started)", "service ct:200 (n2, started)", "service vm:300 (n3, started)")
+	c.until(n1, "quorum OK", "service vm:100 (n1, started)", "service ct:200 (n2, started)",
+		"service vm:300 (n3, started)")
 }

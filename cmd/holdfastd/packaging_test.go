@@ -39,7 +39,8 @@ func TestThePortsThatThePageLists(t *testing.T) {
 	}
 	page := text(t, "docs", "operate.md")
 	var got []string
-	for _, row := range regexp.MustCompile("(?m)^\\| (\\d+) \\| `([a-z]+)` \\|").FindAllStringSubmatch(page, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| (\\d+) \\| `([a-z]+)` \\|").FindAllStringSubmatch(page,
+		-1) {
 		got = append(got, row[1]+" "+row[2])
 	}
 	require.Equal(t, want, got)
@@ -72,7 +73,8 @@ func TestTheManualPage(t *testing.T) {
 	for _, flag := range flags {
 		require.Contains(t, page, strings.ReplaceAll(flag, "-", `\-`))
 	}
-	for _, code := range []int{nodemain.ExitOK, nodemain.ExitReboot, nodemain.ExitUsage, nodemain.ExitInternal} {
+	for _, code := range []int{nodemain.ExitOK, nodemain.ExitReboot, nodemain.ExitUsage,
+		nodemain.ExitInternal} {
 		require.Contains(t, page, fmt.Sprintf(".TP\n.B %d\n", code))
 	}
 	require.Contains(t, page, "within ten seconds")

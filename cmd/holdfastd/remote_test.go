@@ -125,7 +125,8 @@ func TestAPIOverTCP(t *testing.T) {
 	_, err := host.New(host.Config{Name: "n1", Dir: n.dir, Processes: []host.Process{{Name: "p", New: nil}}})
 	require.ErrorIs(t, err, host.ErrConfig)
 
-	reader, writer := n.token(nodemain.ExitOK, "watcher"), n.token(nodemain.ExitOK, "--role", "write", "admin")
+	reader, writer := n.token(nodemain.ExitOK, "watcher"), n.token(nodemain.ExitOK, "--role",
+		"write", "admin")
 	require.Contains(t, n.token(nodemain.ExitUsage, "watcher"), `has a token called "watcher" already`)
 	require.Contains(t, n.token(nodemain.ExitUsage, "--role", "all", "other"), `role "all"`)
 	n.start()
@@ -194,13 +195,15 @@ func TestRemoteNeedsItsFiles(t *testing.T) {
 	require.Contains(t, n.token(nodemain.ExitUsage, "x"), `has no "api_addr"`)
 }
 
-// TestCertificateNamesTheNode: the certificate that api-token makes has a subject, which programs that use OpenSSL
+// TestCertificateNamesTheNode: the certificate that api-token makes has a subject, which programs that use
+// OpenSSL
 // (curl, Python) ask for, and the name that the node has in the nodelist.
 func TestCertificateNamesTheNode(t *testing.T) {
 	for name, c := range map[string]struct{ machine, conf, subject string }{
-		"of the nodelist":     {`{"machine": 0, "api_addr": "198.18.0.1:8600"}`, oneNode, "n1"},
-		"of the machine file": {`{"machine": 0, "name": "hv1", "api_addr": "198.18.0.1:8600"}`, oneNode, "hv1"},
-		"no cluster yet":      {`{"machine": 0, "api_addr": "198.18.0.1:8600"}`, "", "holdfast"},
+		"of the nodelist": {`{"machine": 0, "api_addr": "198.18.0.1:8600"}`, oneNode, "n1"},
+		"of the machine file": {`{"machine": 0, "name": "hv1", "api_addr": "198.18.0.1:8600"}`,
+			oneNode, "hv1"},
+		"no cluster yet": {`{"machine": 0, "api_addr": "198.18.0.1:8600"}`, "", "holdfast"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := &remoteNode{t: t, dir: t.TempDir()}

@@ -27,7 +27,8 @@ func TestRunStrategy(t *testing.T) {
 	require.NoError(t, err)
 	for bug, finds := range map[string]bool{"": false, ", bug: forgotten-vote": true} {
 		file := filepath.Join(t.TempDir(), "raft-storm.yaml")
-		text := string(storm[:len(storm)-len("subject: {kind: raft}\n")]) + "subject: {kind: raft" + bug + "}\n"
+		text := string(storm[:len(storm)-len("subject: {kind: raft}\n")]) + "subject: {kind: raft" + bug +
+			"}\n"
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		r, err := runStrategy(file, "bridge", 1, 20)
 		require.NoError(t, err)

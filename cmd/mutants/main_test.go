@@ -52,8 +52,9 @@ func TestCampaignFlags(t *testing.T) {
 		code   int
 		prints string
 	}{
-		"measured":       {nil, nil, exitFound, ""},
-		"unclean":        {nil, fmt.Errorf("%w: x", measure.ErrUnclean), exitMissed, "in the unchanged program"},
+		"measured": {nil, nil, exitFound, ""},
+		"unclean": {nil, fmt.Errorf("%w: x", measure.ErrUnclean), exitMissed,
+			"in the unchanged program"},
 		"another build":  {nil, measure.ErrOtherBuild, exitUsage, "--restart"},
 		"failed":         {nil, errors.New("no disk"), exitInternal, "no disk"},
 		"no processes":   {[]string{"--processes", "0"}, nil, exitUsage, "must be positive"},
@@ -71,7 +72,10 @@ func TestCampaignFlags(t *testing.T) {
 	}
 	var seen campaignFlags
 	execute(context.Background(), []string{"campaign", "--held-out", "--starts", "1,1001", "--limit=5m"},
-		&bytes.Buffer{}, actions{measure: func(_ context.Context, f *campaignFlags) error { seen = *f; return nil }})
+		&bytes.Buffer{}, actions{measure: func(_ context.Context, f *campaignFlags) error {
+			seen = *f
+			return nil
+		}})
 	require.True(t, seen.heldOut)
 	require.Equal(t, []uint{1, 1001}, seen.starts)
 	require.Equal(t, 5*time.Minute, seen.Limit)

@@ -124,7 +124,8 @@ func TestMutate(t *testing.T) {
 func TestCatalogueRefusals(t *testing.T) {
 	good := mutantText("2")
 	cases := []struct{ name, mutant, says string }{
-		{"no match", mutantText("4"), "search text does not match exactly once: it is 0 times in source.go; follow the code's change"},
+		{"no match", mutantText("4"), "search text does not match exactly once: it is 0 times in " +
+			"source.go; follow the code's change"},
 		{"two matches", mutantText("1"), "it is 2 times in source.go"},
 		{"empty search", mutantText(""), "search text does not match exactly once"},
 		{"no such file", strings.Replace(good, "source.go", "gone.go", 1), "gone.go"},
@@ -189,14 +190,16 @@ func TestACampaignFindsAPlantedBug(t *testing.T) {
 	thorough.Only(t, "building two programs and two searches take most of a minute")
 	inModule(t)
 	o := &campaignFlags{catalogue: catalogue, namePattern: "^quorum-counts-the-gone$", starts: []uint{1}}
-	o.Options = measure.Options{Limit: time.Minute, CanaryLimit: 3 * time.Second, Shrink: 5 * time.Second, Workers: 1,
+	o.Options = measure.Options{Limit: time.Minute, CanaryLimit: 3 * time.Second,
+		Shrink: 5 * time.Second, Workers: 1,
 		Processes: 1, Journal: filepath.Join(t.TempDir(), "journal.jsonl")}
 	require.NoError(t, measureCampaign(context.Background(), o))
 	text, err := os.ReadFile(o.Journal)
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"bug":"no-bug","start":1,"limit_seconds":3,"found":false`)
-	require.Contains(t, string(text), `"bug":"quorum-counts-the-gone","held_out":true,"package":"engine/quorum",`+
-		`"start":1,"limit_seconds":60,"found":true`)
+	require.Contains(t, string(text),
+		`"bug":"quorum-counts-the-gone","held_out":true,"package":"engine/quorum",`+
+			`"start":1,"limit_seconds":60,"found":true`)
 }
 
 // A bug that does not compile is an error of the catalogue, with the compiler's words.
@@ -221,7 +224,8 @@ func TestAPlantedBugThatDoesNotCompile(t *testing.T) {
 // a change that became durable just before a crash.
 func TestTheCleanEngineIsNotCaught(t *testing.T) {
 	inModule(t)
-	thorough.Only(t, "every hunt with three seeds takes half a minute of processor time; make mutants does it as well")
+	thorough.Only(t, "every hunt with three seeds takes half a minute of processor time; make mutants does "+
+		"it as well")
 	const seeds = 3
 	files, err := filepath.Glob(filepath.Join(catalogue, "hunts", "*.yaml"))
 	require.NoError(t, err)

@@ -251,7 +251,8 @@ func TestRingOperation(t *testing.T) {
 	require.NotZero(t, s.Tokens)
 	require.True(t, IsReadOnly([]byte(OpRing)))
 	require.False(t, IsReadOnly([]byte(OpLeave)))
-	require.Contains(t, ask("dance"), `the cluster process takes the operations`, "it is answered in any case")
+	require.Contains(t, ask("dance"), `the cluster process takes the operations`,
+		"it is answered in any case")
 }
 
 // A local process that has ended its part has the node leave in the same way.

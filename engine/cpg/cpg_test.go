@@ -50,7 +50,8 @@ func TestMessagesKeepTheirBytes(t *testing.T) {
 			require.True(t, is && ok, "%T", c.m)
 		}
 	}
-	for _, short := range []string{"", "\x02\x01\x07", "\x02\x02\x07\x00\x00\x00\x00\x00\x00\x00", "\x06\x08"} {
+	for _, short := range []string{"", "\x02\x01\x07", "\x02\x02\x07\x00\x00\x00\x00\x00\x00\x00",
+		"\x06\x08"} {
 		_, is := DecodeDeliver([]byte(short))
 		require.False(t, is)
 		_, is = DecodeMulticast([]byte(short))

@@ -46,7 +46,8 @@ func TestOwnStatusIsPlain(t *testing.T) {
 	m.NodeStatus["n1"], m.NodeStatus["n2"] = NodeOnline, NodeFence
 	m.NodeRequest["n1"], m.NodeRequest["n2"] = NodeRequest{Maintenance: 1}, NodeRequest{}
 	for i, state := range ServiceStates() {
-		m.ServiceStatus["vm:"+string(rune('a'+i))] = &ServiceStatus{State: state, Node: "n1", UID: "u", Target: "n2",
+		m.ServiceStatus["vm:"+string(rune('a'+i))] = &ServiceStatus{State: state, Node: "n1",
+			UID: "u", Target: "n2",
 			Cmd: []string{"stop", "5"}, FailedNodes: []string{"n2", "n3"}, MaintenanceNode: "n4", Running: 1,
 			Unprotected: 1, TimeoutSeconds: &five}
 	}
@@ -56,8 +57,10 @@ func TestOwnStatusIsPlain(t *testing.T) {
 	require.True(t, managerAgrees(t, text))
 	require.Equal(t, m, plainManagerStatus(text))
 
-	l := &LRMStatus{State: "active", Mode: ModeActive, Timestamp: 9, StartedMoves: map[string]string{"u": "n2"},
-		Results: map[string]LRMResult{"u": {SID: "vm:1", State: Started, ExitCode: ExitWrongNode}, "v": {}}}
+	l := &LRMStatus{State: "active", Mode: ModeActive, Timestamp: 9,
+		StartedMoves: map[string]string{"u": "n2"},
+		Results: map[string]LRMResult{"u": {SID: "vm:1", State: Started, ExitCode: ExitWrongNode},
+			"v": {}}}
 	text, err = l.Encode()
 	require.NoError(t, err)
 	require.True(t, lrmAgrees(t, text))

@@ -53,7 +53,8 @@ func drawStatus(t *rapid.T) *ha.ManagerStatus {
 	for i := range rapid.IntRange(0, 5).Draw(t, "services") {
 		service := &ha.ServiceStatus{
 			State: rapid.SampledFrom(ha.ServiceStates()).Draw(t, "state"), Node: node.Draw(t, "node"),
-			UID: rapid.StringMatching(`[a-z]{0,4}`).Draw(t, "uid"), FailedNodes: rapid.SliceOfN(node, 0, 3).Draw(t, "failed"),
+			UID: rapid.StringMatching(`[a-z]{0,4}`).Draw(t, "uid"), FailedNodes: rapid.SliceOfN(node, 0,
+				3).Draw(t, "failed"),
 		}
 		if service.State.Moving() {
 			service.Target = node.Draw(t, "target")
@@ -87,7 +88,8 @@ func TestCloneSharesNothing(t *testing.T) {
 	status := ha.NewManagerStatus()
 	status.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
 	status.ServiceStatus["vm:1"] = &ha.ServiceStatus{
-		State: ha.Started, Node: "a", Cmd: []string{"stop", "1"}, FailedNodes: []string{"b"}, TimeoutSeconds: &timeout,
+		State: ha.Started, Node: "a", Cmd: []string{"stop", "1"}, FailedNodes: []string{"b"},
+		TimeoutSeconds: &timeout,
 	}
 	clone := status.Clone()
 	clone.Disarm.State = ha.DisarmDisarmed
@@ -114,7 +116,9 @@ func TestSplitSID(t *testing.T) {
 }
 
 func FuzzDecodeManagerStatus(f *testing.F) {
-	f.Add([]byte(`{"master_node":"n1","node_status":{"n1":"online"},"service_status":{"vm:1":{"node":"n1","state":"started"}}}`))
+	f.Add(
+		[]byte(
+			`{"master_node":"n1","node_status":{"n1":"online"},"service_status":{"vm:1":{"node":"n1","state":"started"}}}`))
 	f.Add([]byte(`{"service_status":{"vm:1":{"node":"n1","state":"migrate","target":"n2","timeout":"1"}}}`))
 	f.Add([]byte(`{"disarm":{"mode":"freeze","state":"disarming"},"node_request":{"a":{"maintenance":1}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -133,7 +137,9 @@ func FuzzDecodeManagerStatus(f *testing.F) {
 }
 
 func FuzzDecodeLRMStatus(f *testing.F) {
-	f.Add([]byte(`{"state":"active","mode":"active","results":{"u":{"sid":"vm:1","state":"started","exit_code":0}}}`))
+	f.Add(
+		[]byte(
+			`{"state":"active","mode":"active","results":{"u":{"sid":"vm:1","state":"started","exit_code":0}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		status, err := ha.DecodeLRMStatus(data)
 		if err != nil {

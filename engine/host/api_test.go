@@ -20,8 +20,9 @@ func TestHTTP(t *testing.T) {
 	dir := socketDir(t)
 	silent := process("silent", nil)
 	silent.API.NoOperations = true
-	h, _ := up(t, Config{Dir: dir, APISocket: filepath.Join(dir, "api"), ControlSocket: filepath.Join(dir, "ctl"),
-		Processes: []Process{silent, process("p", answerUnlessNever)}})
+	h, _ := up(t, Config{Dir: dir, APISocket: filepath.Join(dir, "api"),
+		ControlSocket: filepath.Join(dir, "ctl"),
+		Processes:     []Process{silent, process("p", answerUnlessNever)}})
 	const url = "http://node"
 	clients := socketClient(t, filepath.Join(dir, "api"))
 	post := func(ctx context.Context, client *http.Client, path, body string) (int, string, string) {
@@ -109,7 +110,11 @@ func TestReadiness(t *testing.T) {
 		require.NoError(t, err)
 		return res.StatusCode, string(text)
 	}
-	within(t, "it is ready", func() bool { status, _ := get(hostapi.PathReady); return status == http.StatusOK })
+	within(t, "it is ready", func() bool {
+		status,
+			_ := get(hostapi.PathReady)
+		return status == http.StatusOK
+	})
 	require.NoError(t, h.Kill("p"))
 	status, text := get(hostapi.PathReady)
 	require.Equal(t, http.StatusServiceUnavailable, status)

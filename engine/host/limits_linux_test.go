@@ -32,7 +32,8 @@ func TestHeldOperationsLockNobodyOut(t *testing.T) {
 	socket := filepath.Join(dir, "api")
 	down := process("init", answerUnlessNever)
 	down.API.Reserved = true
-	cfg := Config{Dir: dir, Name: "n1", APISocket: socket, Processes: []Process{process("p", answerUnlessNever), down}}
+	cfg := Config{Dir: dir, Name: "n1", APISocket: socket,
+		Processes: []Process{process("p", answerUnlessNever), down}}
 	h, err := New(cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -46,7 +47,8 @@ func TestHeldOperationsLockNobodyOut(t *testing.T) {
 		conn, err := net.Dial("unix", socket)
 		require.NoError(t, err)
 		defer conn.Close()
-		_, err = fmt.Fprintf(conn, "POST %sp HTTP/1.1\r\nHost: n1\r\nContent-Length: 5\r\n\r\nnever", hostapi.PathOp)
+		_, err = fmt.Fprintf(conn, "POST %sp HTTP/1.1\r\nHost: n1\r\nContent-Length: 5\r\n\r\nnever",
+			hostapi.PathOp)
 		if err != nil { // the refusal was quicker
 			refused++
 			continue

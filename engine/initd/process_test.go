@@ -302,7 +302,8 @@ func TestStartsAgainWhatIsStillEnding(t *testing.T) {
 // While the node leaves its ring, a start waits until it has left.
 func TestStartsAfterALeave(t *testing.T) {
 	e := newEnv(t)
-	p := New(Options{Services: []Service{{Name: "lrm"}}, Leave: &LeaveOptions{Process: "store", Ends: "cluster",
+	p := New(Options{Services: []Service{{Name: "lrm"}}, Leave: &LeaveOptions{Process: "store",
+		Ends:   "cluster",
 		Within: time.Minute}})
 	require.NoError(t, p.Start(e))
 	p.Step(env.LocalUp{Process: "lrm"})

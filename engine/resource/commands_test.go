@@ -7,7 +7,8 @@ import (
 )
 
 func TestCommandsOfAConfiguration(t *testing.T) {
-	c := Commands{Default: []string{"/bin/default"}, Named: map[string][]string{"web": {"/bin/web", "-x"}, "db": {"/bin/db"}}}
+	c := Commands{Default: []string{"/bin/default"}, Named: map[string][]string{"web": {"/bin/web", "-x"},
+		"db": {"/bin/db"}}}
 	for config, want := range map[string][]string{
 		"":                                     {"/bin/default"},
 		"memory: 512\n":                        {"/bin/default"},
@@ -25,7 +26,8 @@ func TestCommandsOfAConfiguration(t *testing.T) {
 // TestAResourceChoosesOnly: nothing that is replicated becomes a program or an argument.
 func TestAResourceChoosesOnly(t *testing.T) {
 	c := Commands{Named: map[string][]string{"web": {"/bin/web"}}}
-	for _, config := range []string{"", "command: /bin/sh -c evil", "command: web --evil", "command: ../web", "command: WEB"} {
+	for _, config := range []string{"", "command: /bin/sh -c evil", "command: web --evil", "command: ../web",
+		"command: WEB"} {
 		_, err := c.Of([]byte(config))
 		require.ErrorIs(t, err, ErrNoCommand, config)
 		require.ErrorContains(t, err, "web", "it names what is allowed")

@@ -158,7 +158,8 @@ func TestAProgramDoesNotMoveWhileItRuns(t *testing.T) {
 	do, _ := withPrograms(t, p)
 	do(func(task *env.Task, d *Process) {
 		require.NoError(t, d.Start(task, guestSID, nil))
-		require.ErrorIs(t, d.Migrate(task, guestSID, "n2", &Migration{Commit: func() error { panic("never") }}), ErrNoMigration)
+		require.ErrorIs(t, d.Migrate(task, guestSID, "n2",
+			&Migration{Commit: func() error { panic("never") }}), ErrNoMigration)
 		on, err := d.Running(task, guestSID)
 		require.NoError(t, err)
 		require.True(t, on)

@@ -68,7 +68,8 @@ func (j *judge) expose(n *testNode, revision uint64) {
 		}
 		was, seen := j.chain[rev]
 		if seen && was.chain != e.Chain {
-			j.failf("node %d shows another history at revision %d: request %s of epoch %s, seen before: %s of %s",
+			j.failf(
+				"node %d shows another history at revision %d: request %s of epoch %s, seen before: %s of %s",
 				n.id, rev, e.Request, e.Epoch, was.request, was.epoch)
 		}
 		if !seen {
@@ -132,7 +133,8 @@ func (j *judge) onRecord(n *testNode, r env.Record) {
 // in earlier epochs.
 func (j *judge) contained(node ring.NodeID, i *Installed, a *Acknowledged) {
 	if a.Epoch.Compare(i.Epoch) < 0 && a.Revision > i.Revision {
-		j.failf("node %d installed epoch %s at revision %d, but revision %d (%s) was acknowledged in epoch %s",
+		j.failf(
+			"node %d installed epoch %s at revision %d, but revision %d (%s) was acknowledged in epoch %s",
 			node, i.Epoch, i.Revision, a.Revision, a.Request, a.Epoch)
 	}
 }

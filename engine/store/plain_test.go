@@ -44,8 +44,9 @@ func TestPlainIsWhatJSONWrites(t *testing.T) {
 		requireSameRequest(t, mustJSON(&req))
 
 		resp := Response{ID: words.Draw(t, "id"), OK: rapid.Bool().Draw(t, "ok"),
-			Revision: rapid.Uint64().Draw(t, "revision"), Message: words.Draw(t, "message"), Remembered: rapid.Bool().Draw(t, "remembered"),
-			Entries: rapid.SliceOfN(entry, 0, 3).Draw(t, "entries"), More: rapid.Bool().Draw(t, "more")}
+			Revision: rapid.Uint64().Draw(t, "revision"), Message: words.Draw(t, "message"),
+			Remembered: rapid.Bool().Draw(t, "remembered"),
+			Entries:    rapid.SliceOfN(entry, 0, 3).Draw(t, "entries"), More: rapid.Bool().Draw(t, "more")}
 		if rapid.Bool().Draw(t, "has an entry") {
 			e := entry.Draw(t, "entry")
 			resp.Entry = &e
@@ -82,11 +83,14 @@ func TestPlainRequestsOfClientsAreRead(t *testing.T) {
 			require.NotNil(t, readPlainRequest(mustJSON(&r)), string(mustJSON(&r)))
 		}
 	}
-	require.NotNil(t, readPlainResponse([]byte(`{"id":"1","ok":true,"revision":7,"entry":{"path":"a","kind":"file",`+
-		`"size":1,"created":3,"mod":7,"writer":2,"mtime_ms":12,"data":"eA=="}}`)))
-	for _, odd := range []string{`{}x`, `{"id": "1"}`, `{"op":"read","id":"1"}`, `{"id":"1","id":"2"}`, `{"id":null}`,
+	require.NotNil(t, readPlainResponse(
+		[]byte(`{"id":"1","ok":true,"revision":7,"entry":{"path":"a","kind":"file",`+
+			`"size":1,"created":3,"mod":7,"writer":2,"mtime_ms":12,"data":"eA=="}}`)))
+	for _, odd := range []string{`{}x`, `{"id": "1"}`, `{"op":"read","id":"1"}`,
+		`{"id":"1","id":"2"}`, `{"id":null}`,
 		`{"id":"\u0061"}`, `{"id":"1","limit":01}`, `{"id":"1","limit":1.0}`, `{"id":"1","node":4294967296}`,
-		`{"id":"1","data":"x"}`, `{"id":"1","from":18446744073709551615}`, `,"id":"1"}`, `{,"id":"1"}`, `{"id":"1"`,
+		`{"id":"1","data":"x"}`, `{"id":"1","from":18446744073709551615}`, `,"id":"1"}`,
+		`{,"id":"1"}`, `{"id":"1"`,
 		`{"id":"1","nope":1}`, ``, `null`} {
 		require.Nil(t, readPlainRequest([]byte(odd)), odd)
 	}

@@ -72,8 +72,8 @@ func TestBusyClusterProcess(t *testing.T) {
 	require.Len(t, c.node(2).mustRead("big"), 500<<10)
 }
 
-// newClusterWithLaggard returns three nodes that have just entered a ring. Node 3 lacks the last change, so it
-// must fetch the state before it takes part.
+// newClusterWithLaggard returns three nodes that have just entered a ring. Node 3 lacks the last change, so
+// it must fetch the state before it takes part.
 func newClusterWithLaggard(t *testing.T) *testCluster {
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)

@@ -55,7 +55,9 @@ var actions = []struct {
 		for k := w.pick(6); k >= 0 && n.deliver(); k-- {
 		}
 	}},
-	{"fire", false, 15, func(w *walk, n *testNode) { n.fire(time.Duration(w.pick(3)) * 400 * time.Millisecond) }},
+	{"fire", false, 15, func(w *walk, n *testNode) {
+		n.fire(time.Duration(w.pick(3)) * 400 * time.Millisecond)
+	}},
 	{"progress", false, 8, func(w *walk, _ *testNode) {
 		for _, m := range w.c.nodes {
 			for k := 0; k < 40 && (m.deliver() || m.fire(time.Millisecond)); k++ {

@@ -53,8 +53,8 @@ func TestWatchReportsAnEarlierChange(t *testing.T) {
 	require.Equal(t, tree.Invalid, n.code(Request{Op: OpWatch, Path: "/a"}))
 }
 
-// TestWatchAfterABranchThatWasLost: node 3 applies a change that the others never get, and its client hears of it.
-// The others go on without node 3 and give the revision to another change.
+// TestWatchAfterABranchThatWasLost: node 3 applies a change that the others never get, and its client hears
+// of it. The others go on without node 3 and give the revision to another change.
 func TestWatchAfterABranchThatWasLost(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)

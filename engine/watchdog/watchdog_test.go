@@ -84,7 +84,8 @@ func newMachine(t *testing.T) *machine {
 
 func (m *machine) startMux() {
 	var err error
-	m.mux, err = m.world.Start(0, watchdog.Process, onMachine{watchdog.New(watchdog.DefaultOptions(timescale.Ratio{})), m.device})
+	m.mux, err = m.world.Start(0, watchdog.Process,
+		onMachine{watchdog.New(watchdog.DefaultOptions(timescale.Ratio{})), m.device})
 	require.NoError(m.t, err)
 }
 

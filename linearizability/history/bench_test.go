@@ -17,9 +17,11 @@ func benchmarkFile() []byte {
 	w, _ := history.NewWriter(&file, history.Header{})
 	for i := range int64(benchmarkOps) {
 		id := "r" + strconv.FormatInt(i, 10)
-		_ = w.Append(history.Event{Time: i * 1000, Process: int(i % 50), Type: history.Invoke, F: "write", Key: "k3",
+		_ = w.Append(history.Event{Time: i * 1000, Process: int(i % 50), Type: history.Invoke,
+			F: "write", Key: "k3",
 			Value: json.RawMessage(`"v17"`), ID: id, Node: "n1"})
-		_ = w.Append(history.Event{Time: i*1000 + 500, Process: int(i % 50), Type: history.OK, F: "write", Rev: uint64(i)})
+		_ = w.Append(history.Event{Time: i*1000 + 500, Process: int(i % 50), Type: history.OK, F: "write",
+			Rev: uint64(i)})
 	}
 	_ = w.Flush()
 	return file.Bytes()

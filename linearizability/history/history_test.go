@@ -74,7 +74,8 @@ func TestEventsSurviveTheFile(t *testing.T) {
 // A file cut at any byte yields a prefix of its events and never an error.
 func TestTornFileYieldsPrefix(t *testing.T) {
 	events := []history.Event{
-		{Time: 5, Process: 1, Type: history.Invoke, F: "write", Key: "a", Value: json.RawMessage(`"v"`), ID: "1-1"},
+		{Time: 5, Process: 1, Type: history.Invoke, F: "write", Key: "a", Value: json.RawMessage(`"v"`),
+			ID: "1-1"},
 		{Time: 9, Process: 1, Type: history.OK, F: "write", Rev: 12},
 		{Time: 9, Process: 2, Type: history.Info, F: "read", Error: "timeout"},
 	}
@@ -120,7 +121,8 @@ func TestReaderNamesTheBadLine(t *testing.T) {
 
 func TestReaderTakesJepsenNames(t *testing.T) {
 	_, got, _, err := history.ReadAll(strings.NewReader(
-		`{"index":4,"time":77,"process":3,"type":"ok","f":"read","key":5,"value":[1, 2],"extra":true}` + "\n" +
+		`{"index":4,"time":77,"process":3,"type":"ok","f":"read","key":5,"value":[1, 2],"extra":true}` +
+			"\n" +
 			`{"process":"nemesis","type":"info","f":"start","value":null}` + "\n"))
 	require.NoError(t, err)
 	require.Equal(t, history.Event{Index: 4, Time: 77, Process: 3, Type: history.OK, F: "read", Key: "5",
@@ -137,7 +139,8 @@ func TestFastDecoderAgrees(t *testing.T) {
 		line, err := event.AppendJSON(nil)
 		require.NoError(t, err)
 		if rapid.Bool().Draw(t, "damage") {
-			line[rapid.IntRange(0, len(line)-1).Draw(t, "at")] = byte(rapid.IntRange(' ', '~').Draw(t, "byte"))
+			line[rapid.IntRange(0, len(line)-1).Draw(t, "at")] = byte(rapid.IntRange(' ',
+				'~').Draw(t, "byte"))
 		}
 		fast, ok := history.DecodeFast(line)
 		if !ok {
@@ -147,12 +150,15 @@ func TestFastDecoderAgrees(t *testing.T) {
 		require.NoError(t, general.UnmarshalJSON(line), "%s", line)
 		require.Equal(t, general, fast, "%s", line)
 	})
-	_, ok := history.DecodeFast([]byte(`{"i":1,"t":-5,"p":3,"type":"ok","f":"read","v":{"a":[1,"]"]},"rev":7}`))
+	_,
+		ok := history.DecodeFast([]byte(
+		`{"i":1,"t":-5,"p":3,"type":"ok","f":"read","v":{"a":[1,"]"]},"rev":7}`))
 	require.True(t, ok, "the usual form is taken")
 }
 
 func TestReadOperations(t *testing.T) {
-	events := []history.Event{{Process: 1, Type: history.Invoke, F: "read"}, {Process: -1, Type: history.Info},
+	events := []history.Event{{Process: 1, Type: history.Invoke, F: "read"},
+		{Process: -1, Type: history.Info},
 		{Process: 1, Type: history.OK, F: "read", Rev: 3, Time: 9}}
 	var file bytes.Buffer
 	require.NoError(t, history.WriteAll(&file, history.Header{Model: "store"}, events))
@@ -171,7 +177,8 @@ func TestReadOperations(t *testing.T) {
 
 func TestOperations(t *testing.T) {
 	ops, err := history.Operations([]history.Event{
-		{Index: 0, Time: 10, Process: 1, Type: history.Invoke, F: "cas", Key: "a", Mod: 40, ID: "x", Value: json.RawMessage("1")},
+		{Index: 0, Time: 10, Process: 1, Type: history.Invoke, F: "cas", Key: "a", Mod: 40, ID: "x",
+			Value: json.RawMessage("1")},
 		{Index: 1, Time: 11, Process: -1, Type: history.Info, F: "partition"},
 		{Index: 2, Time: 12, Process: 2, Type: history.Invoke, F: "read", Key: "a", Node: "n2"},
 		{Index: 3, Time: 13, Process: 1, Type: history.OK, Rev: 41, Mod: 41},
@@ -211,7 +218,8 @@ func TestOperationsRefusesMalformed(t *testing.T) {
 
 func TestWitnessSurvivesTheFile(t *testing.T) {
 	want := []history.WitnessEntry{
-		{Rev: 1, F: "create", Key: "a", Value: json.RawMessage(`"x"`), ID: "c1-1", Node: "n1", Chain: "aa", Epoch: 3},
+		{Rev: 1, F: "create", Key: "a", Value: json.RawMessage(`"x"`), ID: "c1-1", Node: "n1",
+			Chain: "aa", Epoch: 3},
 		{Rev: 2, F: "rename", Key: "a", To: "b", Internal: true, Node: "n1"},
 		{Kind: history.WitnessInstall, Rev: 9, Keep: 1, Node: "n2"},
 		{Kind: history.WitnessTree, Rev: 9, Tree: "ff", Node: "n2"},
@@ -299,7 +307,8 @@ func FuzzWitnessReader(f *testing.F) {
 		}
 		for {
 			if _, err := r.Next(); err != nil {
-				require.True(t, errors.Is(err, io.EOF) || strings.Contains(err.Error(), "reading witness"), err)
+				require.True(t, errors.Is(err, io.EOF) || strings.Contains(err.Error(), "reading witness"),
+					err)
 				return
 			}
 		}

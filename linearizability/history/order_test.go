@@ -20,19 +20,25 @@ func TestInOrder(t *testing.T) {
 		want            []int64
 		ties, backwards int
 	}{
-		"rising times stay": {[]history.Event{event(history.Invoke, -5), event(history.OK, 3), event(history.Invoke, 4)},
+		"rising times stay": {[]history.Event{event(history.Invoke, -5), event(history.OK, 3),
+			event(history.Invoke, 4)},
 			[]int64{-5, 3, 4}, 0, -1},
-		"a call behind an end of the same time moves": {[]history.Event{event(history.Invoke, 7), event(history.OK, 7),
-			event(history.Invoke, 7), event(history.Fail, 7), event(history.Invoke, 8)}, []int64{7, 7, 8, 8, 9}, 2, -1},
+		"a call behind an end of the same time moves": {[]history.Event{event(history.Invoke, 7),
+			event(history.OK, 7),
+			event(history.Invoke, 7), event(history.Fail, 7), event(history.Invoke, 8)},
+			[]int64{7, 7, 8, 8, 9}, 2, -1},
 		"calls of the same time do not": {[]history.Event{event(history.Invoke, 7), event(history.Invoke, 7)},
 			[]int64{7, 7}, 0, -1},
 		"an unknown outcome ends nothing": {[]history.Event{event(history.Invoke, 7), event(history.Info, 7),
 			event(history.Invoke, 7)}, []int64{7, 7, 7}, 0, -1},
-		"backwards": {[]history.Event{event(history.Invoke, 7), event(history.OK, 9), event(history.Invoke, 2),
+		"backwards": {[]history.Event{event(history.Invoke, 7), event(history.OK, 9),
+			event(history.Invoke, 2),
 			event(history.OK, 3), event(history.Invoke, 20)}, []int64{7, 9, 10, 10, 20}, 1, 2},
-		"remarks are no part of the order": {[]history.Event{event(history.Invoke, 7), remark, event(history.OK, 8)},
+		"remarks are no part of the order": {[]history.Event{event(history.Invoke, 7), remark,
+			event(history.OK, 8)},
 			[]int64{7, 1, 8}, 0, -1},
-		"the last time of all": {[]history.Event{event(history.OK, math.MaxInt64), event(history.Invoke, math.MaxInt64)},
+		"the last time of all": {[]history.Event{event(history.OK, math.MaxInt64),
+			event(history.Invoke, math.MaxInt64)},
 			[]int64{math.MaxInt64, math.MaxInt64}, 0, -1},
 	} {
 		ties, backwards := history.InOrder(test.events)
@@ -69,7 +75,8 @@ func TestInOrderIsTheOrderOfPositions(t *testing.T) {
 }
 
 func TestReadInOrder(t *testing.T) {
-	lines := []string{`{"i":0,"t":5,"p":0,"type":"invoke","f":"read"}`, `{"i":1,"t":5,"p":0,"type":"ok","f":"read"}`,
+	lines := []string{`{"i":0,"t":5,"p":0,"type":"invoke","f":"read"}`,
+		`{"i":1,"t":5,"p":0,"type":"ok","f":"read"}`,
 		`{"i":2,"t":5,"p":0,"type":"invoke","f":"read"}`, `{"i":3,"t":6,"p":0,"type":"ok","f":"read"}`}
 	_, ops, torn, ties, err := history.ReadInOrder(strings.NewReader(strings.Join(lines, "\n")))
 	require.NoError(t, err)

@@ -52,13 +52,16 @@ func ExampleModel() {
 		},
 		Decode: func(op *history.Operation, _ models.Call) (models.Call, error) { return op, nil },
 		// A history that holds other functions than these is unknown, never valid.
-		Functions: []models.Function{{Name: "add"}, {Name: "get", Answer: "integer"}, {Name: "ping", Unjudged: true}},
+		Functions: []models.Function{{Name: "add"}, {Name: "get", Answer: "integer"},
+			{Name: "ping", Unjudged: true}},
 	}
 	report, err := lin.Check(context.Background(), counter, &lin.History{Ops: []history.Operation{
 		{Index: 0, Process: 0, F: "add", Call: 0, Return: 10, Outcome: history.OK},
 		{Index: 2, Process: 1, F: "add", Call: 5, Return: history.Never, Outcome: history.Info},
-		{Index: 4, Process: 2, F: "get", Call: 20, Return: 30, Outcome: history.OK, Output: json.RawMessage("2")},
-		{Index: 6, Process: 2, F: "get", Call: 40, Return: 50, Outcome: history.OK, Output: json.RawMessage("1")},
+		{Index: 4, Process: 2, F: "get", Call: 20, Return: 30, Outcome: history.OK,
+			Output: json.RawMessage("2")},
+		{Index: 6, Process: 2, F: "get", Call: 40, Return: 50, Outcome: history.OK,
+			Output: json.RawMessage("1")},
 	}})
 	if err != nil {
 		panic(err)

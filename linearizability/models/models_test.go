@@ -43,7 +43,8 @@ func js(text string) json.RawMessage { return json.RawMessage(text) }
 func TestStoreSemantics(t *testing.T) {
 	const tree = `{"rev":7,"tree":{"f":{"v":"x","mod":3},"d":{"dir":true,"mod":4},"d/g":{"v":"y","mod":5},"e":{"dir":true,"mod":6}}}`
 	fail := func(f, key, code string, in string, expect uint64) history.Operation {
-		return history.Operation{Outcome: history.Fail, F: f, Key: key, Error: code, Input: js(in), Expect: expect, Rev: 7}
+		return history.Operation{Outcome: history.Fail, F: f, Key: key, Error: code, Input: js(in),
+			Expect: expect, Rev: 7}
 	}
 	ok := func(f, key, in string, expect uint64) history.Operation {
 		return history.Operation{F: f, Key: key, Input: js(in), Expect: expect, Rev: 8}
@@ -64,7 +65,8 @@ func TestStoreSemantics(t *testing.T) {
 		"read":                    {F: "read", Key: "/f", Output: js(`"x"`), Mod: 3, Rev: 7},
 		"read absent":             {F: "read", Key: "n", Rev: 7},
 		"list":                    {F: "list", Key: "d", Output: js(`["g"]`), Rev: 7},
-		"list root":               {F: "list", Key: "", Output: js(`[{"name":"e/"},{"name":"d"},{"name":"f"}]`), Rev: 7},
+		"list root": {F: "list", Key: "",
+			Output: js(`[{"name":"e/"},{"name":"d"},{"name":"f"}]`), Rev: 7},
 		"not found":               fail("delete", "n", "not_found", "", 0),
 		"no parent":               fail("create", "n/m", "not_found", `"v"`, 0),
 		"exists":                  fail("create", "f", "exists", `"v"`, 0),
@@ -126,12 +128,14 @@ func TestRenameMovesTheSubtree(t *testing.T) {
 func TestWitnessDigestReplacesContent(t *testing.T) {
 	m, err := models.Store(nil)
 	require.NoError(t, err)
-	entry, err := m.Entry(&history.WitnessEntry{Rev: 1, F: "write", Key: "a", Digest: history.DigestOf(js(`"v"`))})
+	entry, err := m.Entry(&history.WitnessEntry{Rev: 1, F: "write", Key: "a",
+		Digest: history.DigestOf(js(`"v"`))})
 	require.NoError(t, err)
 	ok, state := m.Step(m.Init(), entry, entry)
 	require.True(t, ok)
 	for value, want := range map[string]bool{`"v"`: true, `"w"`: false} {
-		call, err := m.Decode(&history.Operation{F: "read", Key: "a", Output: js(value), Mod: 1, Rev: 1, Outcome: history.OK}, nil)
+		call, err := m.Decode(&history.Operation{F: "read", Key: "a", Output: js(value), Mod: 1, Rev: 1,
+			Outcome: history.OK}, nil)
 		require.NoError(t, err)
 		got, _ := m.Step(state, call, call)
 		require.Equal(t, want, got)
@@ -195,7 +199,8 @@ func TestAppendLog(t *testing.T) {
 	}
 	require.True(t, sequence(t, "append-log", `[1]`, add("2", 2), add("3", 3),
 		history.Operation{F: "read", Output: js("[1,2,3]"), Rev: 3}, history.Operation{F: "tail", Rev: 3},
-		history.Operation{F: "append", Input: js("4"), Expect: 2, Outcome: history.Fail, Error: "tail_mismatch", Rev: 3},
+		history.Operation{F: "append", Input: js("4"), Expect: 2, Outcome: history.Fail,
+			Error: "tail_mismatch", Rev: 3},
 		history.Operation{F: "append", Input: js("4"), Expect: 3, Rev: 4}))
 	for name, last := range map[string]history.Operation{
 		"wrong position": add("3", 4),
@@ -219,12 +224,14 @@ func TestRegisterMutexAndKV(t *testing.T) {
 	refused := func(f, in string) history.Operation {
 		return history.Operation{F: f, Input: js(in), Outcome: history.Fail}
 	}
-	require.True(t, sequence(t, "register", "", do("read", "", ""), do("write", "1", ""), refused("cas", "[2,3]"),
+	require.True(t, sequence(t, "register", "", do("read", "", ""), do("write", "1", ""),
+		refused("cas", "[2,3]"),
 		do("cas", "[1,2]", ""), do("read", "", "2")))
 	require.False(t, sequence(t, "register", "", do("write", "1", ""), refused("cas", "[1,3]")))
 	require.False(t, sequence(t, "register", "", do("write", "1", ""), do("cas", "[2,3]", "")))
 	require.True(t, sequence(t, "register", `"a"`, do("read", "", `"a"`)))
-	require.True(t, sequence(t, "mutex", "", do("acquire", "", ""), refused("acquire", ""), do("release", "", ""),
+	require.True(t, sequence(t, "mutex", "", do("acquire", "", ""), refused("acquire", ""),
+		do("release", "", ""),
 		do("acquire", "", "")))
 	require.False(t, sequence(t, "mutex", "", do("acquire", "", ""), do("acquire", "", "")))
 	require.False(t, sequence(t, "mutex", "", do("release", "", "")))
@@ -233,12 +240,15 @@ func TestRegisterMutexAndKV(t *testing.T) {
 		do("get", "", `"ab"`)))
 	require.False(t, sequence(t, "kv", "", do("put", `"a"`, ""), do("get", "", `"b"`)))
 	require.True(t, sequence(t, "versioned-kv", "",
-		history.Operation{F: "write", Input: js("1"), Mod: 5}, history.Operation{F: "read", Output: js("1"), Mod: 5},
+		history.Operation{F: "write", Input: js("1"), Mod: 5}, history.Operation{F: "read",
+			Output: js("1"), Mod: 5},
 		history.Operation{F: "cas", Input: js("2"), Expect: 5, Mod: 9},
-		history.Operation{F: "cas", Input: js("3"), Expect: 5, Outcome: history.Fail, Error: "revision_mismatch"},
+		history.Operation{F: "cas", Input: js("3"), Expect: 5, Outcome: history.Fail,
+			Error: "revision_mismatch"},
 		history.Operation{F: "delete", Mod: 10}, history.Operation{F: "read"}))
 	require.False(t, sequence(t, "versioned-kv", "",
-		history.Operation{F: "write", Input: js("1"), Mod: 5}, history.Operation{F: "write", Input: js("2"), Mod: 5}))
+		history.Operation{F: "write", Input: js("1"), Mod: 5}, history.Operation{F: "write",
+			Input: js("2"), Mod: 5}))
 }
 
 func TestCollections(t *testing.T) {
@@ -255,31 +265,50 @@ func TestCollections(t *testing.T) {
 		ops            []history.Operation
 		want           bool
 	}{
-		"set":                    {"set", "[0]", []history.Operation{do("add", "2", ""), do("add", "2", ""), do("add", "1", ""), do("read", "", "[2, 0,1]")}, true},
-		"set, empty":             {"set", "", []history.Operation{do("read", "", ""), do("read", "", "null"), do("read", "", "[]")}, true},
-		"set, element missing":   {"set", "", []history.Operation{do("add", "1", ""), do("read", "", "[]")}, false},
-		"set, element twice":     {"set", "", []history.Operation{do("add", "1", ""), do("read", "", "[1,1]")}, false},
-		"counter":                {"counter", "5", []history.Operation{do("inc", "", ""), do("add", "-3", ""), do("dec", "2", ""), do("read", "", "1")}, true},
-		"counter, wrong":         {"counter", "", []history.Operation{do("inc", "", ""), do("read", "", "0")}, false},
-		"fifo":                   {"fifo-queue", "[1]", []history.Operation{do("enqueue", "2", ""), do("dequeue", "", "1"), do("dequeue", "", "2"), do("dequeue", "", "")}, true},
-		"fifo, wrong order":      {"fifo-queue", "[1]", []history.Operation{do("enqueue", "2", ""), do("dequeue", "", "2")}, false},
-		"fifo, not empty":        {"fifo-queue", "[1]", []history.Operation{do("dequeue", "", "")}, false},
-		"fifo, taken unseen":     {"fifo-queue", "[1,2]", []history.Operation{unknown(do("dequeue", "", "")), do("dequeue", "", "2")}, true},
-		"fifo, two taken unseen": {"fifo-queue", "[1,2,3]", []history.Operation{unknown(do("dequeue", "", "")), do("dequeue", "", "3")}, false},
-		"fifo, drained unseen":   {"fifo-queue", "[1,2,3]", []history.Operation{unknown(do("drain", "", "")), do("dequeue", "", "3"), do("dequeue", "", "")}, true},
-		"unordered":              {"unordered-queue", "[1]", []history.Operation{do("enqueue", "2", ""), do("dequeue", "", "2"), do("dequeue", "", "1"), do("dequeue", "", "")}, true},
-		"unordered, twice":       {"unordered-queue", "[1]", []history.Operation{do("dequeue", "", "1"), do("dequeue", "", "1")}, false},
-		"bank":                   {"bank", `{"a":5,"b":0}`, []history.Operation{do("transfer", move, ""), do("read", "", `{"b":3,"a":2}`)}, true},
-		"bank, not covered":      {"bank", `{"a":2,"b":0}`, []history.Operation{do("transfer", move, "")}, false},
-		"bank, maybe covered":    {"bank", `{"a":2,"b":0}`, []history.Operation{unknown(do("transfer", move, "")), do("read", "", `{"a":2,"b":0}`)}, true},
-		"bank, negative allowed": {"bank", `{"balances":{"a":2,"b":0},"negative":true}`, []history.Operation{do("transfer", move, ""), do("read", "", `{"a":-1,"b":3}`)}, true},
-		"bank, no such account":  {"bank", `{"a":5}`, []history.Operation{do("transfer", move, "")}, false},
-		"bank, from the first":   {"bank", "", []history.Operation{do("transfer", move, ""), do("read", "", `{"a":1,"b":3}`), do("transfer", move, "")}, false},
+		"set": {"set", "[0]", []history.Operation{do("add", "2", ""), do("add", "2", ""),
+			do("add", "1", ""), do("read", "", "[2, 0,1]")}, true},
+		"set, empty": {"set", "", []history.Operation{do("read", "", ""), do("read", "", "null"),
+			do("read", "", "[]")}, true},
+		"set, element missing": {"set", "", []history.Operation{do("add", "1", ""), do("read", "", "[]")},
+			false},
+		"set, element twice": {"set", "", []history.Operation{do("add", "1", ""),
+			do("read", "", "[1,1]")}, false},
+		"counter": {"counter", "5", []history.Operation{do("inc", "", ""), do("add", "-3", ""),
+			do("dec", "2", ""), do("read", "", "1")}, true},
+		"counter, wrong": {"counter", "", []history.Operation{do("inc", "", ""), do("read", "", "0")},
+			false},
+		"fifo": {"fifo-queue", "[1]", []history.Operation{do("enqueue", "2", ""),
+			do("dequeue", "", "1"), do("dequeue", "", "2"), do("dequeue", "", "")}, true},
+		"fifo, wrong order": {"fifo-queue", "[1]", []history.Operation{do("enqueue", "2", ""),
+			do("dequeue", "", "2")}, false},
+		"fifo, not empty": {"fifo-queue", "[1]", []history.Operation{do("dequeue", "", "")}, false},
+		"fifo, taken unseen": {"fifo-queue", "[1,2]", []history.Operation{unknown(do("dequeue", "", "")),
+			do("dequeue", "", "2")}, true},
+		"fifo, two taken unseen": {"fifo-queue", "[1,2,3]",
+			[]history.Operation{unknown(do("dequeue", "", "")), do("dequeue", "", "3")}, false},
+		"fifo, drained unseen": {"fifo-queue", "[1,2,3]", []history.Operation{unknown(do("drain", "", "")),
+			do("dequeue", "", "3"), do("dequeue", "", "")}, true},
+		"unordered": {"unordered-queue", "[1]", []history.Operation{do("enqueue", "2", ""),
+			do("dequeue", "", "2"), do("dequeue", "", "1"), do("dequeue", "", "")}, true},
+		"unordered, twice": {"unordered-queue", "[1]", []history.Operation{do("dequeue", "", "1"),
+			do("dequeue", "", "1")}, false},
+		"bank": {"bank", `{"a":5,"b":0}`, []history.Operation{do("transfer", move, ""),
+			do("read", "", `{"b":3,"a":2}`)}, true},
+		"bank, not covered": {"bank", `{"a":2,"b":0}`, []history.Operation{do("transfer", move, "")},
+			false},
+		"bank, maybe covered": {"bank", `{"a":2,"b":0}`,
+			[]history.Operation{unknown(do("transfer", move, "")), do("read", "", `{"a":2,"b":0}`)}, true},
+		"bank, negative allowed": {"bank", `{"balances":{"a":2,"b":0},"negative":true}`,
+			[]history.Operation{do("transfer", move, ""), do("read", "", `{"a":-1,"b":3}`)}, true},
+		"bank, no such account": {"bank", `{"a":5}`, []history.Operation{do("transfer", move, "")}, false},
+		"bank, from the first": {"bank", "", []history.Operation{do("transfer", move, ""),
+			do("read", "", `{"a":1,"b":3}`), do("transfer", move, "")}, false},
 	} {
 		require.Equal(t, c.want, sequence(t, c.model, c.initial, c.ops...), name)
 	}
 	for model, wrong := range map[string]history.Operation{
-		"counter": do("add", "1.5", ""), "set": do("read", "", "5"), "fifo-queue": do("drain", "", `"x"`), "bank": do("transfer", `{"from":1}`, ""),
+		"counter": do("add", "1.5", ""), "set": do("read", "", "5"), "fifo-queue": do("drain", "", `"x"`),
+		"bank": do("transfer", `{"from":1}`, ""),
 	} {
 		m, err := models.ByName(model, nil)
 		require.NoError(t, err)
@@ -302,7 +331,8 @@ func TestByName(t *testing.T) {
 
 // FuzzInitial gives every model an arbitrary initial state: it is refused, or serves a search.
 func FuzzInitial(f *testing.F) {
-	for _, initial := range []string{`1`, `[1,1]`, `{"0":5}`, `{"balances":{"0":-5},"negative":true}`, `{"rev":3}`, `"held"`} {
+	for _, initial := range []string{`1`, `[1,1]`, `{"0":5}`, `{"balances":{"0":-5},"negative":true}`,
+		`{"rev":3}`, `"held"`} {
 		f.Add(initial)
 	}
 	f.Fuzz(func(t *testing.T, initial string) {
@@ -348,7 +378,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add("read", "", ``, `{"0":1,"b":-2}`, uint8(0), uint64(1))
 	f.Add("add", "", `-9223372036854775808`, `1`, uint8(0), uint64(1))
 	f.Fuzz(func(t *testing.T, fn, key, in, out string, outcome uint8, n uint64) {
-		op := history.Operation{F: fn, Key: key, Input: js(in), Output: js(out), Rev: n, Mod: n / 2, Expect: n % 3,
+		op := history.Operation{F: fn, Key: key, Input: js(in), Output: js(out), Rev: n,
+			Mod: n / 2, Expect: n % 3,
 			Outcome: history.OK + history.Type(outcome%3)}
 		for _, name := range models.Names() {
 			m, err := models.ByName(name, nil)

@@ -12,13 +12,13 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/txn"
 )
 
-// usual is the workload of Jepsen's tests of transactions: ten keys at a time, 32 writes for each, one to four
-// micro-operations; 5 % each fail or have an unknown outcome.
+// usual is the workload of Jepsen's tests of transactions: ten keys at a time, 32 writes for each, one to
+// four micro-operations; 5 % each fail or have an unknown outcome.
 var usual = workload{clients: 20, keys: 10, maxSteps: 4, failPercent: 5, infoPercent: 5, writesPerKey: 32}
 
-// BenchmarkCheck judges valid histories of a strict store, and those of stores with weaker isolation, which have
-// thousands of cycles. It reports transactions for each second of processor time, and the memory that is in use at the end with the
-// history.
+// BenchmarkCheck judges valid histories of a strict store, and those of stores with weaker isolation, which
+// have thousands of cycles. It reports transactions for each second of processor time, and the memory that is
+// in use at the end with the history.
 func BenchmarkCheck(b *testing.B) {
 	for _, kind := range txn.Kinds() {
 		for _, level := range []struct {

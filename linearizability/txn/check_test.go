@@ -76,7 +76,8 @@ func TestKindAndModelMustBeKnown(t *testing.T) {
 	require.ErrorIs(t, err, txn.ErrKind)
 	_, err = txn.Check(context.Background(), txn.ListAppend, nil, txn.WithConsistency("causal"))
 	require.ErrorIs(t, err, txn.ErrConsistency)
-	for name, want := range map[string]txn.Consistency{"PL-3": txn.Serializable, "pl-2.99": txn.RepeatableRead,
+	for name, want := range map[string]txn.Consistency{"PL-3": txn.Serializable,
+		"pl-2.99":             txn.RepeatableRead,
 		"strong-serializable": txn.StrictSerializable, "Snapshot-Isolation": txn.SnapshotIsolation} {
 		got, err := txn.FindConsistency(name)
 		require.NoError(t, err)
@@ -84,15 +85,16 @@ func TestKindAndModelMustBeKnown(t *testing.T) {
 	}
 }
 
-// TestOtherFunctions: what is no transaction makes the verdict unknown and is named, but an anomaly still counts.
-// A value that nothing wrote may come from such an operation.
+// TestOtherFunctions: what is no transaction makes the verdict unknown and is named, but an anomaly still
+// counts. A value that nothing wrote may come from such an operation.
 func TestOtherFunctions(t *testing.T) {
 	ops := []history.Operation{okTxn(`[["r","x",[1]]]`), {Index: 8, F: "transfer", Outcome: history.OK},
 		{Index: 9, F: "transfer", Outcome: history.OK}, {Index: 10, F: "kill", Process: -1}}
 	report := check(t, txn.ListAppend, ops)
 	require.False(t, report.Satisfied())
 	require.Empty(t, report.Forbidden)
-	require.Equal(t, []string{"operations of functions that model list-append does not know: transfer (2); it knows txn"},
+	require.Equal(t, []string{"operations of functions that model list-append does not know: transfer (2); " +
+		"it knows txn"},
 		report.Undecided)
 	report = check(t, txn.ListAppend, append(ops, okTxn(`[["append","y",1],["r","y",[]]]`)))
 	require.Equal(t, txn.Internal, report.Forbidden[0].Anomaly)
@@ -108,8 +110,8 @@ func TestEndOfContext(t *testing.T) {
 	require.ErrorContains(t, fmt.Errorf("%s", report.Summary()), "context canceled")
 }
 
-// TestModelsAndAnomalies: every anomaly has a title and is forbidden by strict-serializable; a stronger model forbids
-// what a weaker one does.
+// TestModelsAndAnomalies: every anomaly has a title and is forbidden by strict-serializable; a stronger model
+// forbids what a weaker one does.
 func TestModelsAndAnomalies(t *testing.T) {
 	for _, a := range txn.Anomalies() {
 		require.NotEqual(t, string(a), a.Title())
@@ -158,7 +160,8 @@ func TestShortestCycle(t *testing.T) {
 			}
 			lines = append(lines, line)
 		}
-		report, err := txn.Check(context.Background(), txn.ListAppend, parseHistory(t, strings.Join(lines, "\n")))
+		report, err := txn.Check(context.Background(), txn.ListAppend,
+			parseHistory(t, strings.Join(lines, "\n")))
 		require.NoError(t, err)
 		require.Len(t, report.Forbidden, 1)
 		require.Equal(t, txn.G1c, report.Forbidden[0].Anomaly)
@@ -176,7 +179,8 @@ func TestNumbersAndText(t *testing.T) {
 		{`12345678901234567890`, `12345678901234567890`, true},
 		{`12345678901234567890`, `12345678901234567891`, false},
 		{`"a"`, `"\u0061"`, true}, {`"1"`, `1`, false}, {`null`, `"null"`, false}, {`true`, `"true"`, false},
-		{`{"a":1,"b":[2]}`, `{ "b" : [ 2.0 ], "a" : 1 }`, true}, {`[]`, `{}`, false}, {`"a]\",["`, `"a]\",["`, true},
+		{`{"a":1,"b":[2]}`, `{ "b" : [ 2.0 ], "a" : 1 }`, true}, {`[]`, `{}`, false},
+		{`"a]\",["`, `"a]\",["`, true},
 		{`""`, `null`, false}, {`1e999`, `1e999`, true},
 	} {
 		for _, key := range []string{`null`, `[1,{"x":"]"}]`, c.written} {

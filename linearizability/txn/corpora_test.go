@@ -33,8 +33,9 @@ func elleHistories(t testing.TB) string {
 	return ""
 }
 
-// TestElleHistories: each public history has the anomaly that is known of it. The example of the paper is read skew.
-// list-append-gh-30 is write skew over two lists. The register of rw-register returns 3, which nothing wrote.
+// TestElleHistories: each public history has the anomaly that is known of it. The example of the paper is
+// read skew. list-append-gh-30 is write skew over two lists. The register of rw-register returns 3, which
+// nothing wrote.
 func TestElleHistories(t *testing.T) {
 	dir := elleHistories(t)
 	for _, c := range []struct {
@@ -58,7 +59,8 @@ func TestElleHistories(t *testing.T) {
 		require.Equal(t, linearizability.Invalid, whole.Validity)
 		require.Equal(t, linearizability.Kind(c.want), whole.Violations[0].Kind)
 	}
-	for file, kind := range map[string]txn.Kind{"paper-example": txn.ListAppend, "rw-register": txn.RWRegister} {
+	for file, kind := range map[string]txn.Kind{"paper-example": txn.ListAppend,
+		"rw-register": txn.RWRegister} {
 		h, err := linearizability.ReadFile(filepath.Join(dir, file+".edn"), "")
 		require.NoError(t, err)
 		require.Equal(t, check(t, kind, h.Ops).Summary(),
@@ -66,7 +68,8 @@ func TestElleHistories(t *testing.T) {
 	}
 	h, err := linearizability.ReadFile(filepath.Join(dir, "list-append-gh-30.edn"), "")
 	require.NoError(t, err)
-	require.True(t, check(t, txn.ListAppend, h.Ops, txn.WithConsistency(txn.StrongSnapshotIsolation)).Satisfied())
+	require.True(t, check(t, txn.ListAppend, h.Ops,
+		txn.WithConsistency(txn.StrongSnapshotIsolation)).Satisfied())
 }
 
 // jsonArray reads a history that is one JSON array of events.

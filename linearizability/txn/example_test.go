@@ -43,7 +43,8 @@ func Example() {
 func ExampleCycle_WriteDOT() {
 	ops := []history.Operation{
 		{Index: 0, Call: 0, Return: 1, Outcome: history.OK, Output: json.RawMessage(`[["w", "x", 1]]`)},
-		{Index: 1, Process: 1, Call: 2, Return: 3, Outcome: history.OK, Output: json.RawMessage(`[["r", "x", null]]`)},
+		{Index: 1, Process: 1, Call: 2, Return: 3, Outcome: history.OK,
+			Output: json.RawMessage(`[["r", "x", null]]`)},
 	}
 	report, err := txn.Check(context.Background(), txn.RWRegister, ops)
 	if err != nil {

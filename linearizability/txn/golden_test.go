@@ -15,8 +15,8 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/txn"
 )
 
-// parseHistory reads one operation a line: call time, return time (or -), process, outcome and micro-operations.
-// x+1 appends, x:=1 writes, x? reads with an unknown answer, x=... reads what follows.
+// parseHistory reads one operation a line: call time, return time (or -), process, outcome and
+// micro-operations. x+1 appends, x:=1 writes, x? reads with an unknown answer, x=... reads what follows.
 func parseHistory(t require.TestingT, text string) (ops []history.Operation) {
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)

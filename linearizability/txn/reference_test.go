@@ -13,7 +13,8 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/txn"
 )
 
-// reference tries all orders of a small history, one transaction at a time. It shares no code with the checker.
+// reference tries all orders of a small history, one transaction at a time. It shares no code with the
+// checker.
 type reference struct {
 	kind  txn.Kind
 	ops   []history.Operation
@@ -154,7 +155,8 @@ func TestAgainstAllOrders(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%s: %d with an order, none with a forbidden anomaly; %d without, %d found", kind, valid, found+missed,
+		t.Logf("%s: %d with an order, none with a forbidden anomaly; %d without, %d found", kind,
+			valid, found+missed,
 			found)
 		require.Greater(t, 100*found, 90*(found+missed), kind)
 		require.Positive(t, valid)

@@ -44,8 +44,8 @@ func explained(findings []txn.Finding) (texts []string) {
 	return texts
 }
 
-// TestStoresKeepTheirPromise simulates stores of each isolation. No anomaly may be reported that the isolation
-// forbids, and every class of anomaly that it allows must be found in some history.
+// TestStoresKeepTheirPromise simulates stores of each isolation. No anomaly may be reported that the
+// isolation forbids, and every class of anomaly that it allows must be found in some history.
 func TestStoresKeepTheirPromise(t *testing.T) {
 	want := map[isolation][]txn.Anomaly{
 		strict:          nil,
@@ -91,7 +91,8 @@ func TestStrictRegistersByKey(t *testing.T) {
 func TestUnlockedStore(t *testing.T) {
 	counts := map[txn.Anomaly]int{}
 	for seed := range *histories {
-		report := check(t, txn.ListAppend, simulate(uint64(seed), txn.ListAppend, unlocked, small[seed%len(small)]))
+		report := check(t, txn.ListAppend, simulate(uint64(seed), txn.ListAppend, unlocked,
+			small[seed%len(small)]))
 		for a, n := range report.Counts {
 			counts[a] += n
 		}

@@ -220,7 +220,8 @@ func (s *store) end(c *client, w workload) bool {
 	}
 	if s.isolation <= staleReads {
 		base := s.state
-		if !slices.ContainsFunc(c.steps, func(st step) bool { return !st.read }) && s.isolation == staleReads {
+		if !slices.ContainsFunc(c.steps, func(st step) bool { return !st.read }) &&
+			s.isolation == staleReads {
 			base = c.base
 		}
 		for i := range c.steps {

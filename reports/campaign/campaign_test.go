@@ -115,8 +115,8 @@ func TestTextIsBoundedAndEscaped(t *testing.T) {
 	require.Len(t, s.Scenarios[0].Failures, campaign.MaxFailures)
 }
 
-// TestGroups: failures of one kind are one group, whatever the seed, the scenario and the strategy, and whatever
-// numbers and names their summaries have.
+// TestGroups: failures of one kind are one group, whatever the seed, the scenario and the strategy, and
+// whatever numbers and names their summaries have.
 func TestGroups(t *testing.T) {
 	unknown := func(seed uint64, strategy, summary string) campaign.Outcome {
 		o := outcome("a", seed, linearizability.Unknown)

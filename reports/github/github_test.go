@@ -28,8 +28,10 @@ func annotations(t testing.TB, list []campaign.Outcome) string {
 }
 
 func TestAnnotations(t *testing.T) {
-	require.Equal(t, "::error file=lib/pair-cut.yaml,line=1,title=pair-cut, seed 7%3A invalid::store: 100%25 lost%0Areproduce: holdfast run pair-cut --seed 7\n"+
-		"::warning file=lib/pair-cut.yaml,line=1,title=pair-cut, seed 8%3A unknown::store: no time left%0Areproduce: holdfast run pair-cut --seed 8\n",
+	require.Equal(t, "::error file=lib/pair-cut.yaml,line=1,title=pair-cut, seed 7%3A invalid::store: "+
+		"100%25 lost%0Areproduce: holdfast run pair-cut --seed 7\n"+
+		"::warning file=lib/pair-cut.yaml,line=1,title=pair-cut, seed 8%3A unknown::store: no time "+
+		"left%0Areproduce: holdfast run pair-cut --seed 8\n",
 		strings.ReplaceAll(annotations(t, []campaign.Outcome{
 			failed(7, linearizability.Invalid, "100% lost"),
 			failed(8, linearizability.Unknown, "no time left"),
@@ -58,8 +60,11 @@ func TestSummary(t *testing.T) {
 	s.Expect("pair-cut", []string{"recovery"})
 	var out bytes.Buffer
 	require.NoError(t, github.Summary(&out, s))
-	require.Equal(t, "### ❌ 2 runs, 1 failed\n\n| scenario | seeds | valid | invalid | unknown | failed |\n|---|--:|--:|--:|--:|--:|\n"+
-		"| pair-cut | 2 | 1 | 1 | 0 | 1 |\n\n**pair-cut, seed 7: invalid** store: a \\| b &lt;script&gt; \\*x\\*\n\n```sh\nholdfast run pair-cut --seed 7\n```\n"+
+	require.Equal(t, "### ❌ 2 runs, 1 failed\n\n| scenario | seeds | valid | invalid | unknown | failed |\n"+
+		"|---|--:|--:|--:|--:|--:|\n"+
+		"| pair-cut | 2 | 1 | 1 | 0 | 1 |\n\n"+
+		"**pair-cut, seed 7: invalid** store: a \\| b &lt;script&gt; \\*x\\*\n\n```sh\n"+
+		"holdfast run pair-cut --seed 7\n```\n"+
 		"\npair-cut: probe recovery was never reached\n", out.String())
 }
 

@@ -57,7 +57,8 @@ func TestHealthOfAMachine(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := health(applied(10, 20, c.fault))
 			for _, second := range []int{9, 25} {
-				require.Equal(t, []bool{true, true, true}, h.At(seconds(second)).InMajority, "at %d s", second)
+				require.Equal(t, []bool{true, true, true}, h.At(seconds(second)).InMajority,
+					"at %d s", second)
 			}
 			p := h.At(seconds(10))
 			require.Equal(t, c.present, p.Present[0])

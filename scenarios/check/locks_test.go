@@ -105,7 +105,8 @@ func TestLockWaits(t *testing.T) {
 		"passed over a few times": {passed(39).take(900, 1).give(902, 1), linearizability.Valid,
 			"40 of 40 waits were served"},
 		"free and not taken": {newLockRun().take(22, 0).look(30, 1).give(900, 0), linearizability.Invalid,
-			"lock lock was free from 15m1s on, and client 1, which had waited since 30s, did not get it until 16m50s"},
+			"lock lock was free from 15m1s on, and client 1, which had waited since 30s, did not get it " +
+				"until 16m50s"},
 		"free, and something failed": {newLockRun().take(22, 0).look(30, 1).give(900, 0).fault(1000),
 			linearizability.Valid, "1 of 2 waits were served"},
 		"free at the end": {newLockRun().take(22, 0).look(30, 1).give(995, 0), linearizability.Valid,
@@ -115,7 +116,8 @@ func TestLockWaits(t *testing.T) {
 		"half of them are enough": {asks(newLockRun().take(22, 0).look(30, 1).give(995, 0), half),
 			linearizability.Valid, "1 of 2 waits were served"},
 		"all of them are wanted": {asks(newLockRun().take(22, 0).look(30, 1).give(995, 0), all),
-			linearizability.Invalid, "1 of 2 waits were served, 1 of them within 10s; half of them within 1s, " +
+			linearizability.Invalid,
+			"1 of 2 waits were served, 1 of them within 10s; half of them within 1s, " +
 				"the longest took 1s; the scenario asks for 100%"},
 	} {
 		v := c.r.verdict(t, check.LockWaits())

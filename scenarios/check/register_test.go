@@ -59,7 +59,8 @@ func (c *stores) Judge(_ context.Context, r *scenarios.Run) linearizability.Verd
 
 // TestAnotherSubjectUsesTheChecks runs the register with them.
 func TestAnotherSubjectUsesTheChecks(t *testing.T) {
-	s := scenarios.New("checked-register").Story("A replica is paused, and another one loses its power.").Machines(3).
+	s := scenarios.New("checked-register").Story(
+		"A replica is paused, and another one loses its power.").Machines(3).
 		Duration(8*time.Second).Quiescence(4*time.Second).
 		At(time.Second).PauseProcess(register.ProcessName).On("n1").For(2*time.Second).
 		At(5*time.Second).PowerCut("n2").For(time.Second).

@@ -63,11 +63,13 @@ const (
 	auditAt   = 25 * time.Second
 )
 
-// runToy runs the toy for 20 seconds with a link that is slow for a while, and returns the verdicts by checker.
+// runToy runs the toy for 20 seconds with a link that is slow for a while, and returns the verdicts by
+// checker.
 func runToy(t *testing.T, a answer, change func(*scenarios.Scenario)) map[string]linearizability.Verdict {
 	t.Helper()
 	values := map[string]string{}
-	subject := scenarios.Define(scenarios.Definition{Kind: "toy", Client: register.Codec{}, Model: models.Register,
+	subject := scenarios.Define(scenarios.Definition{Kind: "toy", Client: register.Codec{},
+		Model: models.Register,
 		Processes: scenarios.OnEveryMachine(register.ProcessName, func() env.Process {
 			return &toy{answer: a, values: values}
 		})})
@@ -130,7 +132,8 @@ func TestAScenarioMayExpectNothing(t *testing.T) {
 
 // TestAKindOfOperationThatIsNeverServed: reads work, writes do not.
 func TestAKindOfOperationThatIsNeverServed(t *testing.T) {
-	verdicts := runToy(t, func(now time.Duration, values map[string]string, r register.Request) register.Response {
+	verdicts := runToy(t, func(now time.Duration, values map[string]string,
+		r register.Request) register.Response {
 		if r.F == "write" {
 			return register.Response{Error: "read-only"}
 		}
@@ -143,20 +146,23 @@ func TestAKindOfOperationThatIsNeverServed(t *testing.T) {
 // TestAPhaseWithoutService: after the pause, writes are never accepted again, although the system must have
 // recovered.
 func TestAPhaseWithoutService(t *testing.T) {
-	verdicts := runToy(t, func(now time.Duration, values map[string]string, r register.Request) register.Response {
+	verdicts := runToy(t, func(now time.Duration, values map[string]string,
+		r register.Request) register.Response {
 		if r.F == "write" && now > 3*time.Second {
 			return register.Response{Error: "read-only"}
 		}
 		return serve(now, values, r)
 	}, nil)
 	require.Equal(t, linearizability.Unknown, verdicts["progress"].Validity)
-	require.Contains(t, verdicts["progress"].Summary, "from 8s to 20s, when a majority had been able to serve for 5s, none of")
+	require.Contains(t, verdicts["progress"].Summary,
+		"from 8s to 20s, when a majority had been able to serve for 5s, none of")
 }
 
 // TestHardlyAnyService: one call of many is served.
 func TestHardlyAnyService(t *testing.T) {
 	served := 0
-	verdicts := runToy(t, func(now time.Duration, values map[string]string, r register.Request) register.Response {
+	verdicts := runToy(t, func(now time.Duration, values map[string]string,
+		r register.Request) register.Response {
 		if served++; served > 2 && now < faultsEnd {
 			return register.Response{Error: "busy"}
 		}
@@ -171,12 +177,14 @@ func TestFaultsWithoutEffect(t *testing.T) {
 	talk := func(s *scenarios.Scenario) {
 		s.Faults = []fault.Fault{
 			{Kind: fault.Partition, At: time.Second, For: 10 * time.Second, Groups: [][]string{{"n1"}}},
-			{Kind: fault.Link, At: 2 * time.Second, For: time.Second, From: []string{"n1"}, To: []string{"n2"}, Loss: 500_000},
+			{Kind: fault.Link, At: 2 * time.Second, For: time.Second, From: []string{"n1"},
+				To: []string{"n2"}, Loss: 500_000},
 			{Kind: fault.PowerCut, At: 4 * time.Second, For: 3 * time.Second, Machines: []string{"n2"}},
 			{Kind: fault.Kill, At: 5 * time.Second, For: time.Second, Machines: []string{"n2"}},
 		}
 	}
-	subject, err := register.Decode(scenarios.New("x").Story("Nothing.").Machines(3).Duration(time.Second).Subject(register.Kind, nil).MustBuild())
+	subject, err := register.Decode(scenarios.New("x").Story("Nothing.").Machines(3).Duration(
+		time.Second).Subject(register.Kind, nil).MustBuild())
 	require.NoError(t, err)
 	s := scenarios.New("inert").Story("Two of four faults have no effect.").Machines(3).Warmup(time.Second).
 		Duration(20*time.Second).Quiescence(5*time.Second).Subject(register.Kind, nil).MustBuild()

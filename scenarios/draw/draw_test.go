@@ -21,7 +21,8 @@ func take(c draw.Chooser, count int, n uint64) []uint64 {
 // TestGoldenDraws pins what seeds give. A replay file holds a seed, so a change here makes every
 // recorded run another run.
 func TestGoldenDraws(t *testing.T) {
-	require.Equal(t, []uint64{840, 339, 722, 139, 261, 616, 664, 0}, take(draw.NewList(7, "client/c0", "key"), 8, 1000))
+	require.Equal(t, []uint64{840, 339, 722, 139, 261, 616, 664, 0},
+		take(draw.NewList(7, "client/c0", "key"), 8, 1000))
 	require.Equal(t, []uint64{2, 3, 0, 0, 3, 2, 0, 3}, take(draw.NewList(0, "nemesis", "kind"), 8, 7))
 	e := draw.NewEntropy(7, "n1", "store", "salt", "1")
 	require.Equal(t, "ba18bdf24847545f 996ab8f2c2340ce7", fmt.Sprintf("%016x %016x", e.Uint64(), e.Uint64()))
@@ -33,14 +34,17 @@ func TestListsAreIndependent(t *testing.T) {
 	take(lists("link", "delay"), 7, 10)
 	first := take(lists("link", "loss"), 20, 1000)
 	take(lists("other", "loss"), 3, 10)
-	require.Equal(t, alone, append(first, take(lists("link", "loss"), 30, 1000)...), "one list for the same names")
+	require.Equal(t, alone, append(first, take(lists("link", "loss"), 30, 1000)...),
+		"one list for the same names")
 	require.NotEqual(t, alone, take(draw.NewList(6, "link", "loss"), 50, 1000), "another seed")
-	require.NotEqual(t, take(draw.NewList(5, "ab", "c"), 50, 1000), take(draw.NewList(5, "a", "bc"), 50, 1000))
+	require.NotEqual(t, take(draw.NewList(5, "ab", "c"), 50, 1000),
+		take(draw.NewList(5, "a", "bc"), 50, 1000))
 }
 
 func TestDrawsStayBelowTheirRange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := draw.NewList(rapid.Uint64().Draw(t, "seed"), rapid.String().Draw(t, "stream"), rapid.String().Draw(t, "label"))
+		l := draw.NewList(rapid.Uint64().Draw(t, "seed"), rapid.String().Draw(t, "stream"),
+			rapid.String().Draw(t, "label"))
 		n := rapid.Uint64Min(1).Draw(t, "n")
 		for i := range uint64(20) {
 			require.Equal(t, i, l.Drawn())

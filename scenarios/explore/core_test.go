@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// TestCoreIsLeftAtTheEnd: in some runs of each strategy the last faults begin together, leave as many machines
-// as the subject must survive with, and act on nothing else.
+// TestCoreIsLeftAtTheEnd: in some runs of each strategy the last faults begin together, leave as many
+// machines as the subject must survive with, and act on nothing else.
 func TestCoreIsLeftAtTheEnd(t *testing.T) {
 	s, subject := story(t, twoFaults)
 	from := s.Duration - 50*time.Second
@@ -39,7 +39,8 @@ func TestCoreIsLeftAtTheEnd(t *testing.T) {
 				}
 			}
 			for _, f := range lost {
-				require.Equal(t, s.Duration-10*time.Second, f.At+f.For, "they come back before the faults end")
+				require.Equal(t, s.Duration-10*time.Second, f.At+f.For,
+					"they come back before the faults end")
 				ways[f.Kind] = true
 			}
 			require.True(t, with.Judge().Survives(changed.DamageAt(changed.Faults, from)))

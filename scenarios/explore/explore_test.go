@@ -202,7 +202,8 @@ func TestRarePaths(t *testing.T) {
 	require.NotZero(t, named[env.SiteLocalFull])
 	changed, _, err := explore.Apply("swarm", s, untold{subject}, 1)
 	require.NoError(t, err)
-	require.False(t, slices.ContainsFunc(changed.Faults, func(f fault.Fault) bool { return f.Kind == fault.Buggify }))
+	require.False(t, slices.ContainsFunc(changed.Faults,
+		func(f fault.Fault) bool { return f.Kind == fault.Buggify }))
 }
 
 // TestBridge: one machine reaches each of the others, which do not reach each other.
@@ -266,8 +267,8 @@ func TestWhatCannotBeChanged(t *testing.T) {
 	require.ErrorContains(t, err, "plain")
 }
 
-// TestTimersAreDrawn: a subject that states no timers is disturbed at many scales, one that states them at its
-// own.
+// TestTimersAreDrawn: a subject that states no timers is disturbed at many scales, one that states them at
+// its own.
 func TestTimersAreDrawn(t *testing.T) {
 	shortest := func(subject scenarios.Subject) map[time.Duration]bool {
 		s, _ := story(t, " []")

@@ -64,7 +64,8 @@ func TestZeroDrawsAreTheTamest(t *testing.T) {
 		c := anyCondition(t)
 		c.Cut, c.Loss = false, min(c.Loss, fault.Always-1)
 		c.Duplicate, c.Reorder = min(c.Duplicate, fault.Always-1), min(c.Reorder, fault.Always-1)
-		require.Equal(t, fault.Delivery{Copies: 1, Delay: [2]time.Duration{c.Latency}}, c.Deliver(drawsOf(zero{})))
+		require.Equal(t, fault.Delivery{Copies: 1, Delay: [2]time.Duration{c.Latency}},
+			c.Deliver(drawsOf(zero{})))
 	})
 }
 
@@ -72,7 +73,8 @@ func TestProbabilitiesAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := anyPPM(t, "p")
 		hits := 0
-		for _, d := range []uint64{0, uint64(fault.Always - max(p, 1)), uint64(fault.Always - p), uint64(fault.Always) - 1} {
+		for _, d := range []uint64{0, uint64(fault.Always - max(p, 1)), uint64(fault.Always - p),
+			uint64(fault.Always) - 1} {
 			if d < uint64(fault.Always) && p.Hit(d) {
 				hits++
 			}
@@ -106,10 +108,12 @@ func FuzzPPM(f *testing.F) {
 func TestWorseNeverImprovesALink(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, add := anyCondition(t), anyCondition(t)
-		w := c.Degraded(&fault.Fault{Kind: fault.Link, Loss: add.Loss, Duplicate: add.Duplicate, Reorder: add.Reorder,
+		w := c.Degraded(&fault.Fault{Kind: fault.Link, Loss: add.Loss, Duplicate: add.Duplicate,
+			Reorder: add.Reorder,
 			Latency: add.Latency, Jitter: add.Jitter})
 		require.Equal(t, c.Cut, w.Cut)
-		for _, p := range [][2]fault.PPM{{c.Loss, w.Loss}, {c.Duplicate, w.Duplicate}, {c.Reorder, w.Reorder}} {
+		for _, p := range [][2]fault.PPM{{c.Loss, w.Loss}, {c.Duplicate, w.Duplicate},
+			{c.Reorder, w.Reorder}} {
 			require.GreaterOrEqual(t, p[1], p[0])
 			require.LessOrEqual(t, p[1], fault.Always)
 		}

@@ -24,9 +24,11 @@ func conditions(n *fault.Net) []fault.Condition {
 
 func anyNetworkFault(t *rapid.T) *fault.Fault {
 	some := func(name string) []string {
-		return rapid.SliceOfNDistinct(rapid.SampledFrom(append([]string{fault.All}, names...)), 1, 3, rapid.ID).Draw(t, name)
+		return rapid.SliceOfNDistinct(rapid.SampledFrom(append([]string{fault.All}, names...)), 1, 3,
+			rapid.ID).Draw(t, name)
 	}
-	f := &fault.Fault{Kind: rapid.SampledFrom([]fault.Kind{fault.Partition, fault.Cut, fault.Link, fault.Flap}).Draw(t, "kind")}
+	f := &fault.Fault{Kind: rapid.SampledFrom([]fault.Kind{fault.Partition, fault.Cut, fault.Link,
+		fault.Flap}).Draw(t, "kind")}
 	if f.Kind == fault.Partition {
 		f.Groups = [][]string{{rapid.SampledFrom(names).Draw(t, "alone")}}
 		return f
@@ -84,7 +86,8 @@ func TestWhichLinksAreCut(t *testing.T) {
 		want string // from>to
 	}{
 		"both ways": {fault.Fault{Kind: fault.Cut, From: []string{"n1"}, To: []string{"n2"}}, "1>2 2>1 "},
-		"one way":   {fault.Fault{Kind: fault.Cut, From: []string{"n1"}, To: []string{fault.All}, OneWay: true}, "1>2 1>3 "},
+		"one way": {fault.Fault{Kind: fault.Cut, From: []string{"n1"}, To: []string{fault.All},
+			OneWay: true}, "1>2 1>3 "},
 		"unnamed machines form a group": {fault.Fault{Kind: fault.Partition, Groups: [][]string{{"n1"}}},
 			"1>2 1>3 2>1 3>1 "},
 	} {
@@ -104,7 +107,8 @@ func TestWhichLinksAreCut(t *testing.T) {
 
 func TestAFlapTogglesBetweenDownAndUp(t *testing.T) {
 	n := fault.NewNet(names, fault.Condition{})
-	f := &fault.Fault{Kind: fault.Flap, From: []string{"n1"}, To: []string{"n2"}, Up: time.Second, Down: 2 * time.Second}
+	f := &fault.Fault{Kind: fault.Flap, From: []string{"n1"}, To: []string{"n2"}, Up: time.Second,
+		Down: 2 * time.Second}
 	n.Begin(f)
 	require.True(t, n.Condition(0, 1).Cut, "it begins in its down phase")
 	require.Equal(t, f.Up, n.Toggle(f))

@@ -36,7 +36,8 @@ func TestBandwidthQueuesAndDrops(t *testing.T) {
 			waits = append(waits, v.Waits/time.Millisecond)
 		}
 	}
-	require.Equal(t, []time.Duration{100, 200, 300, 400}, waits, "the fourth waits behind 300 bytes, the fifth is dropped")
+	require.Equal(t, []time.Duration{100, 200, 300, 400}, waits,
+		"the fourth waits behind 300 bytes, the fifth is dropped")
 	v := fault.Delivery{Copies: 1}
 	n.Shape(0, 1, linkDraws(1), &q, time.Second, 100, 72, &v)
 	require.Equal(t, 100*time.Millisecond, v.Waits, "the queue has drained")
@@ -44,7 +45,8 @@ func TestBandwidthQueuesAndDrops(t *testing.T) {
 
 func TestMTUDropsWhatIsTooLarge(t *testing.T) {
 	n := fault.NewNet(names, fault.Condition{})
-	f, other := limited(fault.Fault{Kind: fault.MTU, MTUBytes: 600}), limited(fault.Fault{Kind: fault.MTU, MTUBytes: 900})
+	f, other := limited(fault.Fault{Kind: fault.MTU, MTUBytes: 600}),
+		limited(fault.Fault{Kind: fault.MTU, MTUBytes: 900})
 	n.Begin(f)
 	n.Begin(other)
 	copies := func(bytes int) int {
@@ -94,7 +96,8 @@ func TestFreedLinksAreReported(t *testing.T) {
 		require.False(t, n.Condition(from, to).Clogged)
 		freed++
 	})
-	first, second := limited(fault.Fault{Kind: fault.Clog, OneWay: true}), limited(fault.Fault{Kind: fault.Clog})
+	first, second := limited(fault.Fault{Kind: fault.Clog, OneWay: true}),
+		limited(fault.Fault{Kind: fault.Clog})
 	n.Begin(first)
 	n.Begin(second)
 	n.End(second)
@@ -120,7 +123,8 @@ func TestBaseOfSinglePairs(t *testing.T) {
 
 func TestAimedFaults(t *testing.T) {
 	for kind, want := range map[fault.Kind]fault.Fault{
-		fault.Partition: {Groups: [][]string{{"n2"}}}, fault.Clog: {From: []string{"n2"}}, fault.Kill: {Machines: []string{"n2"}},
+		fault.Partition: {Groups: [][]string{{"n2"}}}, fault.Clog: {From: []string{"n2"}},
+		fault.Kill: {Machines: []string{"n2"}},
 	} {
 		f := fault.Fault{Kind: kind, Role: "leader"}
 		require.True(t, f.IsAimed())

@@ -66,12 +66,14 @@ func TestNoKnee(t *testing.T) {
 func TestAnErrorAndTheEndOfTheContext(t *testing.T) {
 	broken := errors.New("broken")
 	_, err := futures.Measure(t.Context(), time.Minute,
-		func(context.Context, time.Duration, uint64) (bool, error) { return false, broken }, futures.Options{})
+		func(context.Context, time.Duration, uint64) (bool, error) { return false, broken },
+		futures.Options{})
 	require.ErrorIs(t, err, broken)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
-	curve, err := futures.Measure(ctx, time.Minute, func(context.Context, time.Duration, uint64) (bool, error) {
+	curve, err := futures.Measure(ctx, time.Minute, func(context.Context, time.Duration,
+		uint64) (bool, error) {
 		if calls++; calls == 20 {
 			cancel()
 		}

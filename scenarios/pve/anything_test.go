@@ -144,16 +144,24 @@ func TestWrongEverythingIsRefused(t *testing.T) {
 	const head = "name: wrong\nstory: s\nmachines: 3\nduration: 60s\nsubject:\n  kind: pve\n"
 	const storm = "nemesis: {}\n"
 	for text, want := range map[string]string{
-		head + "  log_keep: 9\n  ha: {services: {\"vm:100\": n1}}\n": "the checks of the HA manager need the whole log",
-		head + "  log_keep: 9999999\n":                               "log_keep: 9999999 is out of range",
-		head + "  random: {services_max: 0}\n":                       "random: the faults are drawn from those of the nemesis",
-		storm + head + "  random: {services_max: 0}\nfaults:\n  - {kind: kill, at: 1s, for: 1s, machines: [n1]}\n": "random: faults name machines",
-		storm + head + "  random: {services_max: 0, machines_min: 4}\n":                                            "random.machines_min: 4 is out of range; write 1 to 3",
-		storm + head + "  random: {services_max: 201}\n":                                                           "random.services_max: 201 is out of range",
-		storm + head + "  random: {services_max: 1, rules_max: 41}\n":                                              "random.rules_max: 41 is out of range",
-		storm + head + "  random: {services_max: 0, rules_max: 1}\n":                                               "random: rules and commands are for services",
-		storm + head + "  random: {services_max: 1, command_every: 1ms}\n":                                         "random.command_every: 1ms is out of range",
-		storm + head + "  random: {services_max: 0}\n  votes: {n1: 2}\n":                                           "random: the whole cluster is drawn; leave the other keys out",
+		head + "  log_keep: 9\n  ha: {services: {\"vm:100\": n1}}\n": "the checks of the HA manager need " +
+			"the whole log",
+		head + "  log_keep: 9999999\n":         "log_keep: 9999999 is out of range",
+		head + "  random: {services_max: 0}\n": "random: the faults are drawn from those of the nemesis",
+		storm + head + "  random: {services_max: 0}\nfaults:\n" +
+			"  - {kind: kill, at: 1s, for: 1s, machines: [n1]}\n": "random: faults name machines",
+		storm + head + "  random: {services_max: 0, machines_min: 4}\n": "random.machines_min: 4 is out " +
+			"of range; write 1 to 3",
+		storm + head + "  random: {services_max: 201}\n": "random.services_max: 201 is " +
+			"out of range",
+		storm + head + "  random: {services_max: 1, rules_max: 41}\n": "random.rules_max: 41 is out " +
+			"of range",
+		storm + head + "  random: {services_max: 0, rules_max: 1}\n": "random: rules and commands " +
+			"are for services",
+		storm + head + "  random: {services_max: 1, command_every: 1ms}\n": "random.command_every: 1ms is " +
+			"out of range",
+		storm + head + "  random: {services_max: 0}\n  votes: {n1: 2}\n": "random: the whole cluster is " +
+			"drawn; leave the other keys out",
 	} {
 		_, _, err := scenarios.Parse("wrong.yaml", []byte(text), kinds)
 		require.ErrorContains(t, err, want, text)

@@ -61,7 +61,8 @@ func TestSameSeedSameDigest(t *testing.T) {
 	}
 	t.Run("race", func(t *testing.T) {
 		if os.Getenv(digestsUnderRace) == "" {
-			t.Skip("comparing with the race detector takes minutes: set " + digestsUnderRace + "=1, as make race does")
+			t.Skip("comparing with the race detector takes minutes: set " + digestsUnderRace +
+				"=1, as make race does")
 		}
 		if _, err := exec.LookPath("gcc"); err != nil {
 			t.Skip("the race detector needs a C compiler: gcc is not installed")

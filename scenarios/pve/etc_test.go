@@ -131,7 +131,8 @@ func TestTwoNodesGetFaults(t *testing.T) {
 	require.True(t, s.Nemesis.BeyondSurvival, "three of five expected votes are needed")
 }
 
-// TestEtcPVEReportsSettings: a value that means nothing and a byte that is no text are reported; the run does as
+// TestEtcPVEReportsSettings: a value that means nothing and a byte that is no text are reported; the run does
+// as
 // without them.
 func TestEtcPVEReportsSettings(t *testing.T) {
 	s := parsed(t, threeMachines+"subject: {kind: pve}\n")

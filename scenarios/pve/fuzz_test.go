@@ -22,7 +22,8 @@ func FuzzDecode(f *testing.F) {
 		f.Add(part)
 	}
 	f.Add("  kind: pve\n  votes: {n1: 2}\n  token: 1s\n")
-	f.Add("  kind: pve\n  ha: {services: {\"vm:100\": n1}, commands: [{at: 1s, on: n1, run: \"move vm:100 n2\"}]}\n")
+	f.Add("  kind: pve\n  ha: {services: {\"vm:100\": n1}, commands: [{at: 1s, on: n1, run: \"move vm:100 " +
+		"n2\"}]}\n")
 	const head = "name: fuzzed\nstory: s\nmachines: 3\nduration: 60s\nsubject:\n"
 	f.Fuzz(func(t *testing.T, part string) {
 		if strings.Contains(part, "corosync_conf") {

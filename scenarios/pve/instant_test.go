@@ -40,7 +40,8 @@ func runBrisk(t testing.TB, o scenarios.RunOptions, faults ...fault.Fault) *scen
 	run, err := sim.Runner{}.Run(context.Background(), s, subject, o)
 	require.NoError(t, err)
 	for _, v := range run.Verdicts {
-		require.Equal(t, linearizability.Valid, v.Validity, "%s: %s %v, faults %v", v.Checker, v.Summary, v.Details, faults)
+		require.Equal(t, linearizability.Valid, v.Validity, "%s: %s %v, faults %v", v.Checker, v.Summary,
+			v.Details, faults)
 	}
 	return run
 }

@@ -59,7 +59,8 @@ const excusedMax = fault.Always / 50
 // TestExcusesAreRare: what the judge of the HA manager accepts because it cannot derive what machines must
 // do is a small part of what the library shows.
 func TestExcusesAreRare(t *testing.T) {
-	thorough.Only(t, "all library scenarios of the HA manager with five seeds take a minute of processor time")
+	thorough.Only(t,
+		"all library scenarios of the HA manager with five seeds take a minute of processor time")
 	const seeds = 5
 	var all hacheck.ExcusedTime
 	for _, name := range library.Names() {

@@ -30,8 +30,9 @@ func TestThirtyWaitForALock(t *testing.T) {
 	require.Len(t, holders, 30)
 	for _, v := range run.Verdicts {
 		if v.Checker == check.LockWaitsChecker {
-			require.Regexp(t, regexp.MustCompile(`^30 of 30 waits were served, [1-3] of them within 10s; half of `+
-				`them within 1m\d+(\.\d+)?s, the longest took 2m\d+(\.\d+)?s$`), v.Summary)
+			require.Regexp(t, regexp.MustCompile(
+				`^30 of 30 waits were served, [1-3] of them within 10s; half of `+
+					`them within 1m\d+(\.\d+)?s, the longest took 2m\d+(\.\d+)?s$`), v.Summary)
 			return
 		}
 	}

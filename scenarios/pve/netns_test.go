@@ -17,12 +17,14 @@ import (
 // short timers. The library's scenarios take most of a minute each there.
 func TestEngineOnRealNodes(t *testing.T) {
 	chaostest.Need(t)
-	s := scenarios.New("engine-on-real-nodes").Story("A minority is cut off, later a machine's programs die.").
+	s := scenarios.New("engine-on-real-nodes").Story(
+		"A minority is cut off, later a machine's programs die.").
 		Machines(3).Warmup(4*time.Second).Duration(14*time.Second).Quiescence(6*time.Second).
 		At(2*time.Second).Isolate("n1").For(4*time.Second).
 		At(9*time.Second).KillMachine("n2").For(2*time.Second).
 		Workload(workload.Spec{Clients: 4, Operations: 200, Timeout: 2 * time.Second}).
-		Subject(pve.Kind, pve.Spec{Token: 600 * time.Millisecond, TokenCoefficient: 50 * time.Millisecond}).MustBuild()
+		Subject(pve.Kind, pve.Spec{Token: 600 * time.Millisecond,
+			TokenCoefficient: 50 * time.Millisecond}).MustBuild()
 	subject, err := pve.Decode(s)
 	require.NoError(t, err)
 	run := chaostest.Run(t, s, subject)

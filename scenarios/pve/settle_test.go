@@ -46,8 +46,8 @@ func TestAPairCutChangesNoRing(t *testing.T) {
 	require.Equal(t, 2, excluded, "before the reset and after it")
 }
 
-// TestARelayedPairChangesNoRing: while one pair is cut and relays are used, no machine changes its ring, both ends
-// record the route, and send directly again afterwards.
+// TestARelayedPairChangesNoRing: while one pair is cut and relays are used, no machine changes its ring, both
+// ends record the route, and send directly again afterwards.
 func TestARelayedPairChangesNoRing(t *testing.T) {
 	s, subject := load(t, "ha-pair-relayed")
 	run, err := sim.Runner{}.Run(t.Context(), s, subject, scenarios.RunOptions{Seed: 1})

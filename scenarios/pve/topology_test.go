@@ -75,14 +75,17 @@ func TestTopologyKeepsTheServices(t *testing.T) {
 	require.Equal(t, map[string]haspec.Node{"north": {CPUs: 8}}, ha.Nodes)
 	require.Equal(t, []string{"west"}, ha.Flaws["vm:100"].On)
 	require.Equal(t, []string{"east"}, ha.Disabled)
-	require.Equal(t, `{"master_node":"east","node_status":{"east":"online"},"service_status":{}}`, ha.ManagerStatus)
+	require.Equal(t, `{"master_node":"east","node_status":{"east":"online"},"service_status":{}}`,
+		ha.ManagerStatus)
 
 	path, data = topologyOf(t, "east", "west")
-	require.ErrorContains(t, Topology(parsed(t, threeMachines+`subject: {kind: pve, ha: {services: {"vm:100": n3}}}`), path, data),
+	require.ErrorContains(t, Topology(parsed(t, threeMachines+
+		`subject: {kind: pve, ha: {services: {"vm:100": n3}}}`), path, data),
 		"has no node for machine n3 of service vm:100")
 }
 
-// TestTheFileDecidesAboutRelays: the engine and the judge follow the topology, not the scenario that it is for.
+// TestTheFileDecidesAboutRelays: the engine and the judge follow the topology, not the scenario that it is
+// for.
 func TestTheFileDecidesAboutRelays(t *testing.T) {
 	for line, want := range map[string]bool{"": true, " relay: off\n": false} {
 		s := parsed(t, threeMachines+"subject: {kind: pve, relay: off, ha: {services: {'vm:100': n1}}}\n")

@@ -12,14 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestProbesAreThoseOfTheEngine compares the list with the sources: no fault waits for a probe that is missing.
+// TestProbesAreThoseOfTheEngine compares the list with the sources: no fault waits for a probe that is
+// missing.
 func TestProbesAreThoseOfTheEngine(t *testing.T) {
 	require.Equal(t, namesInEngine(t, `\.Probe\("([^"]+)"\)`), slices.Sorted(slices.Values(probes)))
 }
 
 // TestSitesAreThoseOfTheEngine compares the list with the sources: no fault names a site that is missing.
 func TestSitesAreThoseOfTheEngine(t *testing.T) {
-	found := namesInEngine(t, `(?:env\.(?:Buggify|Limit)\([a-z.]+, |sleepAt\(t, |wire\.Type[A-Za-z]+: )"([^"]+)"`)
+	found := namesInEngine(t,
+		`(?:env\.(?:Buggify|Limit)\([a-z.]+, |sleepAt\(t, |wire\.Type[A-Za-z]+: )"([^"]+)"`)
 	require.Equal(t, found, slices.Sorted(slices.Values(sites)))
 }
 

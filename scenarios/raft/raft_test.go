@@ -29,8 +29,8 @@ func TestStorm(t *testing.T) {
 	simtest.Run(t, s, subject, simtest.Seeds(uint64(thorough.Count(10, 500))))
 }
 
-// TestStrategiesFindEveryBug: seed by seed with every strategy, as a campaign runs them, until a run is invalid.
-// The correct program is valid in the runs that find a bug.
+// TestStrategiesFindEveryBug: seed by seed with every strategy, as a campaign runs them, until a run is
+// invalid. The correct program is valid in the runs that find a bug.
 func TestStrategiesFindEveryBug(t *testing.T) {
 	thorough.Only(t, "a minute of processor time")
 	s, _ := storm(t)

@@ -84,19 +84,22 @@ func needs(s *scenarios.Scenario, _ uint64) bool {
 
 func TestOnlyWhatIsNeededIsLeft(t *testing.T) {
 	for _, parallel := range []int{1, 3} {
-		small, err := shrink.Shrink(t.Context(), &predicate{fails: needs}, read(t, large), shrink.Options{Seed: 4,
-			Property: "store", Functions: []string{"read", "write", "list"}, Parallel: parallel})
+		small, err := shrink.Shrink(t.Context(), &predicate{fails: needs}, read(t, large),
+			shrink.Options{Seed: 4,
+				Property: "store", Functions: []string{"read", "write", "list"}, Parallel: parallel})
 		require.NoError(t, err)
 		require.True(t, small.Finished)
 		s := small.Scenario
 		text, err := scenarios.Marshal(s)
 		require.NoError(t, err)
 		require.Len(t, s.Faults, 2, "%s", text)
-		require.Equal(t, fault.Fault{Kind: fault.PowerCut, At: s.Faults[1].At, For: time.Second, Machines: []string{"n2"}},
+		require.Equal(t, fault.Fault{Kind: fault.PowerCut, At: s.Faults[1].At, For: time.Second,
+			Machines: []string{"n2"}},
 			s.Faults[1])
 		require.Len(t, s.Machines, 2)
 		require.Equal(t, workload.Spec{Clients: 1, Operations: 7, Keys: 1, ValueBytes: s.Workload.ValueBytes,
-			Pause: s.Workload.Pause, Timeout: s.Workload.Timeout, Mix: map[string]int{"write": 3}}, s.Workload)
+			Pause: s.Workload.Pause, Timeout: s.Workload.Timeout, Mix: map[string]int{"write": 3}},
+			s.Workload)
 		require.Less(t, s.Duration, 100*time.Second)
 		require.NotContains(t, string(text), "run:", "the subject's commands are not needed")
 		require.NotContains(t, string(text), "services: {a")
@@ -109,9 +112,10 @@ func TestOnlyWhatIsNeededIsLeft(t *testing.T) {
 func TestParallelAttemptsChangeNothing(t *testing.T) {
 	var want []byte
 	for _, parallel := range []int{1, 2, 5} {
-		small, err := shrink.Shrink(t.Context(), &predicate{fails: func(s *scenarios.Scenario, seed uint64) bool {
-			return needs(s, seed) && (seed+uint64(s.Workload.Operations))%3 == 0
-		}}, read(t, large), shrink.Options{Seed: 1, Property: "store", Parallel: parallel})
+		small, err := shrink.Shrink(t.Context(),
+			&predicate{fails: func(s *scenarios.Scenario, seed uint64) bool {
+				return needs(s, seed) && (seed+uint64(s.Workload.Operations))%3 == 0
+			}}, read(t, large), shrink.Options{Seed: 1, Property: "store", Parallel: parallel})
 		require.NoError(t, err)
 		text, err := scenarios.Marshal(small.Scenario)
 		require.NoError(t, err)
@@ -125,12 +129,15 @@ func TestParallelAttemptsChangeNothing(t *testing.T) {
 // TestNemesisBecomesFaults: what a nemesis drew is written down, and then left out.
 func TestNemesisBecomesFaults(t *testing.T) {
 	s := read(t, large)
-	s.Faults, s.Nemesis = nil, &scenarios.Nemesis{Kinds: []fault.Kind{fault.Kill, fault.PowerCut, fault.Pause},
+	s.Faults, s.Nemesis = nil, &scenarios.Nemesis{Kinds: []fault.Kind{fault.Kill,
+		fault.PowerCut, fault.Pause},
 		Every: 10 * time.Second, ForMin: time.Second, ForMax: 5 * time.Second, AtOnce: 2}
 	bug := func(s *scenarios.Scenario, _ uint64) bool {
-		return s.Nemesis != nil || slices.ContainsFunc(s.Faults, func(f fault.Fault) bool { return f.Kind == fault.Pause })
+		return s.Nemesis != nil || slices.ContainsFunc(s.Faults,
+			func(f fault.Fault) bool { return f.Kind == fault.Pause })
 	}
-	small, err := shrink.Shrink(t.Context(), &predicate{fails: bug}, s, shrink.Options{Seed: 1, Property: "store"})
+	small, err := shrink.Shrink(t.Context(), &predicate{fails: bug}, s,
+		shrink.Options{Seed: 1, Property: "store"})
 	require.NoError(t, err)
 	require.Nil(t, small.Scenario.Nemesis)
 	require.Len(t, small.Scenario.Faults, 1)
@@ -138,7 +145,8 @@ func TestNemesisBecomesFaults(t *testing.T) {
 	stubborn := func(s *scenarios.Scenario, _ uint64) bool {
 		return s.Nemesis != nil && slices.Contains(s.Nemesis.Kinds, fault.Kill)
 	}
-	small, err = shrink.Shrink(t.Context(), &predicate{fails: stubborn}, s, shrink.Options{Seed: 1, Property: "store"})
+	small, err = shrink.Shrink(t.Context(), &predicate{fails: stubborn}, s,
+		shrink.Options{Seed: 1, Property: "store"})
 	require.NoError(t, err)
 	require.Equal(t, []fault.Kind{fault.Kill}, small.Scenario.Nemesis.Kinds)
 	require.Equal(t, 1, small.Scenario.Nemesis.AtOnce)

@@ -30,7 +30,8 @@ func TestCommandHasPackageTagsAndEnvironment(t *testing.T) {
 	require.Equal(t, []string{"-tags=slow,linux", "example.com/m/kv"}, buildWords(info))
 	require.Empty(t, buildWords(nil))
 	text := Command("CHAOS_NODES=1", "TestA/it's", "-chaos.seed=3")
-	require.Contains(t, text, "CHAOS_NODES=1 go test github.com/holdfast-sim/holdfast/scenarios/testrun -run ")
+	require.Contains(t, text,
+		"CHAOS_NODES=1 go test github.com/holdfast-sim/holdfast/scenarios/testrun -run ")
 	require.Contains(t, text, `-run '^TestA$/^it'\''s$'`)
 	require.Regexp(t, ` -chaos.seed=3$`, text)
 }
@@ -69,7 +70,8 @@ func TestCounts(t *testing.T) {
 	}
 	require.Equal(t, "20 seeds valid: 4,800 operations (1,200 ok, 1,200 failed, 2,400 unknown), 40 faults, "+
 		"20 without effect", c.String())
-	require.EqualError(t, c.MissedProbes(), "scenario storm: none of 20 seeds reached snapshot; run more seeds, "+
+	require.EqualError(t, c.MissedProbes(), "scenario storm: none of 20 seeds reached snapshot; run more "+
+		"seeds, "+
 		"or change the scenario so that it reaches them")
 	c.Add(&scenarios.Run{Scenario: s, Probes: map[string]int{"snapshot": 2},
 		Verdicts: []linearizability.Verdict{{Validity: linearizability.Invalid}}})

@@ -94,8 +94,8 @@ func requireRules(t *rapid.T, spec Spec, number int, events []history.Event, giv
 	}
 }
 
-// TestClientGoesElsewhere: with roaming ruled out, the machine changes exactly where it must. A watch that was
-// given up shows nothing against its machine.
+// TestClientGoesElsewhere: with roaming ruled out, the machine changes exactly where it must. A watch that
+// was given up shows nothing against its machine.
 func TestClientGoesElsewhere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := &scripted{t: t, end: time.Hour, choices: map[string]chooser{"roam": never{}}}

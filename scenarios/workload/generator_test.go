@@ -124,7 +124,8 @@ func TestGeneratedOperations(t *testing.T) {
 			case Mkdir, List:
 				require.False(t, known[op.Key], "%s is no directory", op.Key)
 			case Watch:
-				require.True(t, known[op.Key] || strings.HasPrefix(op.Key, "d"), "%s is no path of a key", op.Key)
+				require.True(t, known[op.Key] || strings.HasPrefix(op.Key, "d"), "%s is no path of a key",
+					op.Key)
 			default:
 				require.True(t, known[op.Key], op.Key)
 			}
@@ -174,8 +175,8 @@ func TestCompareAndSetExpectsTheRevisionLastSeen(t *testing.T) {
 	})
 }
 
-// TestWatchesContinueFromTheLastAnswer: a client knows a path up to the last answer about it, or else up to the last
-// answer about any path.
+// TestWatchesContinueFromTheLastAnswer: a client knows a path up to the last answer about it, or else up to
+// the last answer about any path.
 func TestWatchesContinueFromTheLastAnswer(t *testing.T) {
 	g := newGenerator(0, Spec{Keys: 1}, jsonCodec{functions: []Weight{{F: Watch, Weight: 1}}},
 		&scripted{choices: map[string]chooser{"function": never{}, "key": never{}, "watch": never{}}})

@@ -36,7 +36,8 @@ func TestRotHitsWhatIsDurable(t *testing.T) {
 	a := differentBits(t, string(zeros), content(d, "a"))
 	require.Less(t, a, 9)
 	require.NotZero(t, a)
-	require.Equal(t, string(bytes.Repeat([]byte{1}, len(zeros))), content(d, "b"), "the page cache has newer content")
+	require.Equal(t, string(bytes.Repeat([]byte{1}, len(zeros))), content(d, "b"),
+		"the page cache has newer content")
 	d.Crash(fixed(0))
 	require.Equal(t, 9-a, differentBits(t, string(zeros), content(d, "b")), "the medium has not")
 

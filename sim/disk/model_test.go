@@ -60,9 +60,11 @@ func (f *plainFile) crash(draws draw.Chooser) {
 			f.durable = w.apply(f.durable)
 		case fate == 2:
 			for start := 0; start < len(w.bytes); {
-				end := min((w.offset+start)/disk.SectorBytes*disk.SectorBytes+disk.SectorBytes-w.offset, len(w.bytes))
+				end := min((w.offset+start)/disk.SectorBytes*disk.SectorBytes+disk.SectorBytes-w.offset,
+					len(w.bytes))
 				if draws.Choose(2) == 1 {
-					f.durable = plainWrite{offset: w.offset + start, bytes: w.bytes[start:end]}.apply(f.durable)
+					f.durable = plainWrite{offset: w.offset + start,
+						bytes: w.bytes[start:end]}.apply(f.durable)
 				}
 				start = end
 			}
@@ -130,7 +132,8 @@ func TestADiskLikeAPlainOne(t *testing.T) {
 				step("rot", func() { disk.Rot(d, "", 1, draws); f.rot(same) })
 			default:
 				w := plainWrite{offset: place.Draw(r, "offset"),
-					bytes: bytes.Repeat([]byte{rapid.Byte().Draw(r, "byte")}, rapid.IntRange(0, 9000).Draw(r, "length"))}
+					bytes: bytes.Repeat([]byte{rapid.Byte().Draw(r, "byte")},
+						rapid.IntRange(0, 9000).Draw(r, "length"))}
 				step("write", func() { d.WriteAt("p", n, w.bytes, int64(w.offset)); f.change(w) })
 				if what == 6 {
 					step("misdirection", func() { n.MisdirectLast(draws); f.misdirect(same) })

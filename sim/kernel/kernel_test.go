@@ -129,7 +129,8 @@ func TestParkResumeUnwind(t *testing.T) {
 	k.At(14, resume, 0, 2)
 	require.NoError(t, k.Run(20))
 	require.Equal(t, []string{"0 0 parks", "1 1 parks", "2 2 parks", "10 2 goes on", "11 0 goes on",
-		"12 1 leaves", "12 1 unwound", "13 0 goes on again", "13 0 leaves", "14 2 goes on again", "14 2 leaves"}, log)
+		"12 1 leaves", "12 1 unwound", "13 0 goes on again", "13 0 leaves", "14 2 goes on again",
+		"14 2 leaves"}, log)
 	k.Close()
 }
 
@@ -191,7 +192,8 @@ func TestDigestIsOverEveryValue(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		notes := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) kernel.Note {
-			return kernel.Note{At: rapid.Int64Range(0, 3).Draw(t, "at"), Who: rapid.Uint32Range(0, 3).Draw(t, "who"),
+			return kernel.Note{At: rapid.Int64Range(0, 3).Draw(t, "at"),
+				Who:  rapid.Uint32Range(0, 3).Draw(t, "who"),
 				Kind: rapid.Uint32Range(0, 3).Draw(t, "kind"), A: rapid.Uint64Range(0, 3).Draw(t, "a"),
 				B: rapid.Uint64().Draw(t, "b")}
 		}), 1, 20).Draw(t, "notes")

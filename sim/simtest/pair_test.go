@@ -96,7 +96,8 @@ func TestPair(t *testing.T) {
 		Subject("pair", nil).MustBuild()
 	simtest.Run(t, s, scenarios.Define(scenarios.Definition{
 		Kind: "pair", Model: models.Register,
-		Processes: scenarios.OnEveryMachine("pair", func() env.Process { return &pair{takesOver: takesOver} }),
+		Processes: scenarios.OnEveryMachine("pair",
+			func() env.Process { return &pair{takesOver: takesOver} }),
 		Encode: func(op workload.Op) (process string, input []byte) {
 			data, _ := json.Marshal(op) // texts and numbers
 			return "pair", data

@@ -65,7 +65,9 @@ func (b *bare) Fatalf(f string, a ...any) { b.fatal = true; b.Logf(f, a...); pan
 func TestRunWithoutSubtestsStopsAtTheFirstFailure(t *testing.T) {
 	var b bare
 	simtest.Run(&b, roughSeas(), subject(false))
-	require.Regexp(t, `^(10 seeds valid: 2|5 seeds valid: 1),\d+ operations \(.*\), \d+ faults, \d+ without effect\n$`, b.text.String())
+	require.Regexp(t,
+		`^(10 seeds valid: 2|5 seeds valid: 1),\d+ operations \(.*\), \d+ faults, \d+ without effect\n$`,
+		b.text.String())
 	simtest.Run(&b, roughSeas(), subject(true))
 	require.Equal(t, 1, strings.Count(b.text.String(), "invalid, expected valid"))
 	require.Contains(t, b.text.String(), "Seed 1 of this scenario:\nname: rough-seas\n")
@@ -77,7 +79,8 @@ func FuzzKeeper(f *testing.F) {
 	simtest.Fuzz(f, roughSeas(), subject(os.Getenv("KEEPER_HASTY") != ""))
 }
 
-var fuzzCommand = regexp.MustCompile(`To reproduce: go test \S+ -run '\^FuzzKeeper\$' (-sim\.seed=\d+)( -sim\.draws=[0-9a-f]+)?\n`)
+var fuzzCommand = regexp.MustCompile(
+	`To reproduce: go test \S+ -run '\^FuzzKeeper\$' (-sim\.seed=\d+)( -sim\.draws=[0-9a-f]+)?\n`)
 
 // TestFuzzFailureEndsWithTheCommandThatRepeatsIt runs the command, with and without replaced draws.
 func TestFuzzFailureEndsWithTheCommandThatRepeatsIt(t *testing.T) {

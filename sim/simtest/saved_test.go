@@ -129,7 +129,8 @@ func TestSavedFailuresThatDoNotFit(t *testing.T) {
 	require.Equal(t, "1", seedsIn(out), "the seeds run all the same")
 }
 
-// FuzzParseSaved: no file makes the reader panic, an error names the file, and what is accepted is a scenario.
+// FuzzParseSaved: no file makes the reader panic, an error names the file, and what is accepted is a
+// scenario.
 func FuzzParseSaved(f *testing.F) {
 	for _, text := range []string{"", "seed: 3\n---\n", "seed: 3\n---\nname: x\nstory: A.\nmachines: 1\n" +
 		"duration: 1s\nsubject: {kind: keeper}\n", "seed: -1\n---\n", "---\n---\n", "a: &a [*a]\n---\n"} {

@@ -134,7 +134,8 @@ func TestFailureEndsWithTheCommandThatRepeatsIt(t *testing.T) {
 	hasty := []string{"KEEPER_HASTY=1"}
 	all, passed := keeperTest(t, hasty)
 	require.False(t, passed, "the planted bug was not found")
-	command := regexp.MustCompile(`(?m)^ +To reproduce: go test github.com/holdfast-sim/holdfast/sim/simtest -run '(.*)' (-sim\.seed=\d+)$`).FindStringSubmatch(all)
+	command := regexp.MustCompile(
+		`(?m)^ +To reproduce: go test github.com/holdfast-sim/holdfast/sim/simtest -run '(.*)' (-sim\.seed=\d+)$`).FindStringSubmatch(all)
 	require.NotEmpty(t, command, all)
 	require.Equal(t, "^TestKeeper$", command[1])
 	again, passed := keeperTest(t, hasty, command[2])
@@ -202,7 +203,8 @@ func TestFailureText(t *testing.T) {
 	r := one(t, roughSeas(), subject(true), hastySeed, nil)
 	require.True(t, r.failed)
 	lines := strings.Split(strings.TrimSpace(r.text.String()), "\n")
-	require.Regexp(t, `^1 seed invalid: \d+ operations \(\d+ ok, \d+ failed, \d+ unknown\), \d+ faults`, lines[0])
+	require.Regexp(t, `^1 seed invalid: \d+ operations \(\d+ ok, \d+ failed, \d+ unknown\), \d+ faults`,
+		lines[0])
 	require.Equal(t, "scenario rough-seas, seed 8: invalid, expected valid", lines[1])
 	require.Contains(t, lines[2], "register: invalid: no order of the operations explains the answers")
 	short := map[bool]string{true: " -short"}[testing.Short()]
@@ -250,7 +252,8 @@ func TestTwiceFindsRunsThatDiffer(t *testing.T) {
 	require.True(t, r.failed)
 	require.Regexp(t, `the same seed gave two different runs: [0-9a-f]{64} and [0-9a-f]{64}`, r.text.String())
 	require.Contains(t, r.text.String(), "-sim.seed=1 -sim.twice\n", "without -sim.twice the command passes")
-	require.Regexp(t, `the two runs part at event \d+:\n  first:  \S+ n\d/keeper .*\n  second: \S+ n\d/keeper `,
+	require.Regexp(t,
+		`the two runs part at event \d+:\n  first:  \S+ n\d/keeper .*\n  second: \S+ n\d/keeper `,
 		r.text.String())
 	require.False(t, one(t, roughSeas(), subject(false), 1, map[string]string{"sim.twice": "true"}).failed)
 }
@@ -260,7 +263,8 @@ func TestAFailureIsMadeSmall(t *testing.T) {
 	seconds := map[string]string{"sim.shrink": "30s"}
 	r := one(t, roughSeas(), subject(true), hastySeed, seconds)
 	require.True(t, r.failed)
-	require.Regexp(t, `left after \d+ attempts: faults 1, operations 1, machines 1; with seed \d+, register: `,
+	require.Regexp(t,
+		`left after \d+ attempts: faults 1, operations 1, machines 1; with seed \d+, register: `,
 		r.text.String())
 	require.Contains(t, r.text.String(), "name: rough-seas\n")
 
@@ -302,7 +306,8 @@ func TestFailingRunsAreKept(t *testing.T) {
 
 	got = nil
 	keepAny := simtest.KeepWith(func(_ string, run *scenarios.Run) error { got = run; return nil })
-	r = one(t, roughSeas(), unsteady{subject(false)}, 1, map[string]string{"sim.keep": folder, "sim.twice": "true"},
+	r = one(t, roughSeas(), unsteady{subject(false)}, 1, map[string]string{"sim.keep": folder,
+		"sim.twice": "true"},
 		keepAny)
 	require.True(t, r.failed)
 	require.NotNil(t, got, "a run that differs from its repetition was not kept")

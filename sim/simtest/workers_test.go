@@ -109,7 +109,8 @@ func TestWorkersChangeNoOutput(t *testing.T) {
 		{"outer test", nil},
 		{"another folder", nil},
 	}
-	for i := 0; i < len(cases); i += thorough.Count(4, 1) { // each runs this package's tests two or three times
+	// each runs this package's tests two or three times
+	for i := 0; i < len(cases); i += thorough.Count(4, 1) {
 		c := cases[i]
 		alone, passedAlone := workersRun(t, "TestWorkerCase", c.of, append(c.args, "-sim.workers=1")...)
 		for _, workers := range []string{"2", "5"}[:thorough.Count(1, 2)] {
@@ -134,8 +135,10 @@ func TestASubjectThatEndsItsProgram(t *testing.T) {
 	out, passed := workersRun(t, "TestWorkerCase", "dies", "-sim.workers=2")
 	require.False(t, passed)
 	require.Contains(t, out, "the subject says goodbye")
-	require.Regexp(t, `the worker process that ran this seed died; what it printed is above\n +worker process: exit `+
-		`status 7\n +To reproduce: go test \S+ -run '\^TestWorkerCase\$' -sim\.seed=\d -sim\.workers=1`, out)
+	require.Regexp(t,
+		`the worker process that ran this seed died; what it printed is above\n +worker process: exit `+
+			`status 7\n +To reproduce: go test \S+ -run '\^TestWorkerCase\$' -sim\.seed=\d -sim\.workers=1`,
+		out)
 	require.Regexp(t, `[1-3] seeds? valid`, out)
 }
 
@@ -161,7 +164,8 @@ func TestWhereNoWorkersAreStarted(t *testing.T) {
 	for _, wrong := range []string{"0", "-1", "x", "1025"} {
 		out, passed := workersRun(t, "TestWorkerCase", "", "-sim.workers="+wrong)
 		require.False(t, passed)
-		require.Contains(t, out, fmt.Sprintf("-sim.workers %q: write a number of processes from 1 to 1024", wrong))
+		require.Contains(t, out, fmt.Sprintf("-sim.workers %q: write a number of processes from 1 to 1024",
+			wrong))
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/world"
 )
 
-// steadyWriter writes its number and syncs, every 10 ms. It notes which calls have returned, and what it found at
-// its start.
+// steadyWriter writes its number and syncs, every 10 ms. It notes which calls have returned, and what it
+// found at its start.
 type steadyWriter struct {
 	found    []string // at each start
 	returned []string // since the last start
@@ -79,8 +79,10 @@ func TestCrashAtADiskCall(t *testing.T) {
 		{fault.Fault{Kind: fault.PowerCut, AtDiskCall: 5}, "write 2", []string{"[1]", "[1 2]"}},
 		{fault.Fault{Kind: fault.PowerCut, AtDiskCall: 5, AfterCall: true}, "write 2", []string{"[1 2]"}},
 		{fault.Fault{Kind: fault.Kill, AtDiskCall: 2}, "open", []string{"[]"}},
-		{fault.Fault{Kind: fault.Kill, AtDiskCall: 2, AfterCall: true}, "open", []string{"[1]"}}, // the page cache survives
-		{fault.Fault{Kind: fault.Kill, Process: "a", AtDiskCall: 4, AfterCall: true}, "open", []string{"[1 2]"}},
+		// the page cache survives
+		{fault.Fault{Kind: fault.Kill, AtDiskCall: 2, AfterCall: true}, "open", []string{"[1]"}},
+		{fault.Fault{Kind: fault.Kill, Process: "a", AtDiskCall: 4, AfterCall: true}, "open",
+			[]string{"[1 2]"}},
 	} {
 		for seed := range uint64(20) {
 			s := &steadyWriter{}
@@ -127,8 +129,8 @@ func TestSingleDiskCallFails(t *testing.T) {
 	require.EqualValues(t, 1, e.Hits())
 }
 
-// TestCrashAfterACallThatOutlastsTheFault: when the fault ends while its call is under way, nothing crashes and
-// the process goes on, whenever that is.
+// TestCrashAfterACallThatOutlastsTheFault: when the fault ends while its call is under way, nothing crashes
+// and the process goes on, whenever that is.
 func TestCrashAfterACallThatOutlastsTheFault(t *testing.T) {
 	const steps = 600
 	outlasted := 0

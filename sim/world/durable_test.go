@@ -28,33 +28,36 @@ func TestReportsOfDurabilityAreCompared(t *testing.T) {
 		want   error
 		state  scenarios.DiskState
 	}{
-		"after a sync":        {true, nil, nil, scenarios.DiskState{SyncedWrites: 1}},
-		"before the sync":     {false, nil, world.ErrNotDurable, scenarios.DiskState{Unsynced: 1}},
-		"after a failed sync": {true, []fault.Fault{{Kind: fault.DiskError, Operation: "sync"}}, world.ErrNotDurable, scenarios.DiskState{Unsynced: 1}},
-		"a refused write":     {true, []fault.Fault{{Kind: fault.DiskError, Operation: "write"}}, nil, scenarios.DiskState{}},
+		"after a sync":    {true, nil, nil, scenarios.DiskState{SyncedWrites: 1}},
+		"before the sync": {false, nil, world.ErrNotDurable, scenarios.DiskState{Unsynced: 1}},
+		"after a failed sync": {true, []fault.Fault{{Kind: fault.DiskError, Operation: "sync"}},
+			world.ErrNotDurable, scenarios.DiskState{Unsynced: 1}},
+		"a refused write": {true, []fault.Fault{{Kind: fault.DiskError, Operation: "write"}}, nil,
+			scenarios.DiskState{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen []scenarios.Stamped
-			w := world.New(world.Config{Seed: 1, Names: scenarios.Count(1), Builder: cast{"a": func() *script {
-				return &script{
-					start: func(e env.Env) error { e.SetTimer(1, 10*time.Millisecond); return nil },
-					step: func(e env.Env, _ env.Event) {
-						f, err := e.Disk().Open("f", env.Create)
-						if err == nil {
-							_, _ = f.WriteAt([]byte("x"), 0) // a process that does not look at errors
-							if c.sync {
-								_ = f.Sync()
+			w := world.New(world.Config{Seed: 1, Names: scenarios.Count(1),
+				Builder: cast{"a": func() *script {
+					return &script{
+						start: func(e env.Env) error { e.SetTimer(1, 10*time.Millisecond); return nil },
+						step: func(e env.Env, _ env.Event) {
+							f, err := e.Disk().Open("f", env.Create)
+							if err == nil {
+								_, _ = f.WriteAt([]byte("x"), 0) // a process that does not look at errors
+								if c.sync {
+									_ = f.Sync()
+								}
 							}
-						}
-						e.Emit(saved{})
-					},
-				}
-			}}, OnRecord: func(r scenarios.Stamped) error {
-				if _, is := r.Record.(saved); is {
-					seen = append(seen, r)
-				}
-				return nil
-			}}, choice.New(choice.Options{Seed: 1}))
+							e.Emit(saved{})
+						},
+					}
+				}}, OnRecord: func(r scenarios.Stamped) error {
+					if _, is := r.Record.(saved); is {
+						seen = append(seen, r)
+					}
+					return nil
+				}}, choice.New(choice.Options{Seed: 1}))
 			t.Cleanup(w.Close)
 			for i := range c.faults {
 				inject(t, w.MachineAt(0), &c.faults[i])

@@ -386,7 +386,8 @@ func inject(t *testing.T, m *world.Machine, f *fault.Fault) (end func()) {
 	return e.End
 }
 
-// TestAStallHitsTheCallUnderWay: the process waits in one call, so that no other call begins during the stall.
+// TestAStallHitsTheCallUnderWay: the process waits in one call, so that no other call begins during the
+// stall.
 func TestAStallHitsTheCallUnderWay(t *testing.T) {
 	w := build(t, 1, 1, cast{"a": func() *script {
 		return &script{

@@ -89,7 +89,8 @@ func runEvents(tb testing.TB, virtual time.Duration) (steps, draws uint64) {
 	base := fault.Condition{Latency: 300 * time.Microsecond, Jitter: 200 * time.Microsecond,
 		Loss: 10_000, Duplicate: 5_000, Reorder: 10_000}
 	choices := choice.New(choice.Options{Seed: 1})
-	w := world.New(world.Config{Seed: 1, Names: scenarios.Count(eventsMachines), Base: base, Builder: eventsBuilder{}}, choices)
+	w := world.New(world.Config{Seed: 1, Names: scenarios.Count(eventsMachines), Base: base,
+		Builder: eventsBuilder{}}, choices)
 	for i := range eventsMachines {
 		w.MachineAt(i).PowerOn()
 	}

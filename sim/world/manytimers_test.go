@@ -33,5 +33,6 @@ func TestTimersUnderEverNewIDs(t *testing.T) {
 	}})
 	runFor(t, w, 200*time.Millisecond)
 	require.Greater(t, fired, 80_000)
-	require.Equal(t, []time.Duration{51 * time.Millisecond, 101 * time.Millisecond, 151 * time.Millisecond}, slow)
+	require.Equal(t, []time.Duration{51 * time.Millisecond, 101 * time.Millisecond, 151 * time.Millisecond},
+		slow)
 }

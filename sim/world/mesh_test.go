@@ -69,7 +69,8 @@ func (b meshBuilder) Processes(env.MachineID) []scenarios.ProcessSpec {
 }
 
 func runMesh(tb testing.TB, size int, virtual time.Duration) (echoes int, steps uint64) {
-	w := world.New(world.Config{Seed: 1, Names: scenarios.Count(size), Base: fault.Condition{Latency: meshLatency},
+	w := world.New(world.Config{Seed: 1, Names: scenarios.Count(size),
+		Base:    fault.Condition{Latency: meshLatency},
 		Builder: meshBuilder{size, &echoes}}, choice.New(choice.Options{Seed: 1}))
 	for i := range size {
 		w.MachineAt(i).PowerOn()

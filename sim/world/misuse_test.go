@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNumbersOfGoroutines compares them with those in the text of a stack, which a new version of Go could change.
+// TestNumbersOfGoroutines compares them with those in the text of a stack, which a new version of Go could
+// change.
 func TestNumbersOfGoroutines(t *testing.T) {
 	check := func() {
 		text := make([]byte, 64)

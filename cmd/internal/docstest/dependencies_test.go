@@ -41,11 +41,15 @@ func TestEveryDependencyHasItsReason(t *testing.T) {
 	require.NoError(t, err)
 	for _, f := range files {
 		for path := range f.Imports() {
-			i := slices.IndexFunc(modules, func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") })
+			i := slices.IndexFunc(modules, func(m string) bool {
+				return path == m ||
+					strings.HasPrefix(path, m+"/")
+			})
 			if i >= 0 {
 				want[modules[i]] = true
 			}
-			require.False(t, i < 0 && strings.Contains(path, ".") && !strings.HasPrefix(path, gosource.ModulePath), path)
+			require.False(t, i < 0 && strings.Contains(path, ".") &&
+				!strings.HasPrefix(path, gosource.ModulePath), path)
 		}
 	}
 	require.Greater(t, len(want), 10)

@@ -29,7 +29,8 @@ type declarations struct {
 }
 
 func declared(files []*gosource.File) *declarations {
-	d := &declarations{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	d := &declarations{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{},
+		map[string]bool{}}
 	for _, f := range files {
 		d.files[path.Base(f.Path)] = true
 		name := f.AST.Name.Name
@@ -78,8 +79,8 @@ func (d *declarations) addFields(name string, of ast.Expr) {
 	}
 }
 
-// missingIn returns the names in a document of a folder that the code does not have: files, names of packages, and
-// methods of types of the folder's package.
+// missingIn returns the names in a document of a folder that the code does not have: files, names of
+// packages, and methods of types of the folder's package.
 func (d *declarations) missingIn(folder, text string) (missing []string) {
 	for _, m := range dottedName.FindAllStringSubmatch(text, -1) {
 		left, right := m[1], m[2]
@@ -124,6 +125,8 @@ func TestDesignsNameWhatThereIs(t *testing.T) {
 	}))
 	require.Greater(t, designs, 8)
 	require.Equal(t, []string{"applier.flush", "nothing.go", "env.Nothing", "applier.carryOut"},
-		d.missingIn("engine/store", strings.Join([]string{"`applier.flush`", "`applier.applyGroup`", "`nothing.go`",
-			"`apply.go`", "`env.Nothing`", "`env.Env`", "`time.Nothing`", "`applier`: `enqueue`, `carryOut`"}, " ")))
+		d.missingIn("engine/store", strings.Join([]string{"`applier.flush`", "`applier.applyGroup`",
+			"`nothing.go`",
+			"`apply.go`", "`env.Nothing`", "`env.Env`", "`time.Nothing`", "`applier`: `enqueue`, `carryOut`"},
+			" ")))
 }

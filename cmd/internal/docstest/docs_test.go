@@ -47,7 +47,8 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		"a.md:3: b.md has no heading #two",
 		"a.md:4: #nowhere is no heading here",
 	}, checkLinks(fstest.MapFS{"b.md": {}}, map[string]string{
-		"a.md": "[x](missing.md)\n[x](b.md#one-2)\n[x](b.md#two)\n[x](#nowhere) [y](https://example.org) `[z](no)`\n",
+		"a.md": "[x](missing.md)\n[x](b.md#one-2)\n[x](b.md#two)\n" +
+			"[x](#nowhere) [y](https://example.org) `[z](no)`\n",
 		"b.md": "# One: 2\n```\n# two\n```\n",
 	}))
 }

@@ -43,7 +43,8 @@ func incidentRows(doc string) (rows []incidentRow) {
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
-		rows = append(rows, incidentRow{id: cells[1], stories: names(cells[3]), bugs: names(cells[4]), seenBy: cells[5], remarks: cells[6]})
+		rows = append(rows, incidentRow{id: cells[1], stories: names(cells[3]), bugs: names(cells[4]),
+			seenBy: cells[5], remarks: cells[6]})
 	}
 	return rows
 }
@@ -113,7 +114,8 @@ func checkPlanted(t *testing.T, rows map[string]incidentRow) {
 			require.Contains(t, named[id], bug, "%s: the planted bug says so itself", id)
 		}
 		for _, bug := range named[id] {
-			require.True(t, slices.Contains(row.bugs, bug) || strings.HasPrefix(bug, "ha-invariant-"), "planted bug %s refers to %s", bug, id)
+			require.True(t, slices.Contains(row.bugs, bug) || strings.HasPrefix(bug, "ha-invariant-"),
+				"planted bug %s refers to %s", bug, id)
 		}
 	}
 }

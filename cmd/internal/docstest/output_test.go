@@ -54,11 +54,12 @@ var outputs = []pasted{
 	{"docs/models.md", "go run ./cmd/holdfast check --help", checkHelp},
 	{"docs/tutorial.md", "PAIR_TAKEOVER=1 go test -run TestPair ./sim/simtest -sim.seed=6 -sim.shrink=30s",
 		smallPair},
-	{"docs/testing-your-own-system.md", "KEEPER_HASTY=1 go test -run TestKeeper ./sim/simtest -sim.seed=8", hastyKeeper},
+	{"docs/testing-your-own-system.md", "KEEPER_HASTY=1 go test -run TestKeeper ./sim/simtest -sim.seed=8",
+		hastyKeeper},
 }
 
-// TestPastedOutputs compares pasted outputs with those of the commands: words and digests exactly, but no other numbers,
-// because times differ from machine to machine.
+// TestPastedOutputs compares pasted outputs with those of the commands: words and digests exactly, but no
+// other numbers, because times differ from machine to machine.
 func TestPastedOutputs(t *testing.T) {
 	for i, p := range outputs {
 		if i > 0 && !thorough.On() && !*update {
@@ -80,7 +81,8 @@ func TestPastedOutputs(t *testing.T) {
 		}
 		want, anew := string(data[begin:end]), "%s: paste anew with: go test ./cmd/internal/docstest -update"
 		require.Equal(t, shape(want), shape(got), anew, p.document)
-		require.Equal(t, hexDigits.FindAllString(want, -1), hexDigits.FindAllString(got, -1), anew, p.document)
+		require.Equal(t, hexDigits.FindAllString(want, -1), hexDigits.FindAllString(got, -1),
+			anew, p.document)
 	}
 }
 
@@ -166,7 +168,8 @@ func TestPicture(t *testing.T) {
 	if *update {
 		data, err := library.Get(firstStory)
 		require.NoError(t, err)
-		s, subject, err := scenarios.Parse(library.FileName(firstStory), data, scenarios.Kinds{pve.Kind: pve.Decode})
+		s, subject, err := scenarios.Parse(library.FileName(firstStory), data,
+			scenarios.Kinds{pve.Kind: pve.Decode})
 		require.NoError(t, err)
 		run, err := sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: 1})
 		require.NoError(t, err)

@@ -11,7 +11,8 @@ import (
 // only; a package may have such a name.
 func TestWalkLeavesOutOnlyWhatIsNoSource(t *testing.T) {
 	fsys := fstest.MapFS{}
-	for _, name := range []string{"bin/holdfast.go", "runs/x/1/x.go", "a/bin/bin.go", "a/runs/runs.go", "a/testdata/x.go",
+	for _, name := range []string{"bin/holdfast.go", "runs/x/1/x.go", "a/bin/bin.go", "a/runs/runs.go",
+		"a/testdata/x.go",
 		"a/.hidden/x.go", "a/_old/x.go", "tools/go.mod", "tools/x.go", "go.mod", "x.go"} {
 		fsys[name] = &fstest.MapFile{Data: []byte("package x\n")}
 	}

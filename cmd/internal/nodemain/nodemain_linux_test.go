@@ -29,7 +29,8 @@ func TestASignalEndsTheProcessesInOrder(t *testing.T) {
 	require.NoError(t, err)
 	port := free.LocalAddr().(*net.UDPAddr).Port
 	require.NoError(t, free.Close())
-	path := machineFile(t, fmt.Sprintf(`{"machine": 0, "name": "n1", "links": [{"addrs": ["127.0.0.1"], "port": %d}]}`, port))
+	path := machineFile(t,
+		fmt.Sprintf(`{"machine": 0, "name": "n1", "links": [{"addrs": ["127.0.0.1"], "port": %d}]}`, port))
 	ended := 0
 	var out bytes.Buffer
 	code := Main("thingd", "", []string{path}, &out,

@@ -55,7 +55,8 @@ func TestFlags(t *testing.T) {
 }
 
 func TestProcessesSeeTheMachine(t *testing.T) {
-	path := machineFile(t, `{"machine": 1, "links": [{"addrs": ["127.0.0.1", "127.0.0.2"], "port": 7000}], "timescale": "1/4"}`)
+	path := machineFile(t,
+		`{"machine": 1, "links": [{"addrs": ["127.0.0.1", "127.0.0.2"], "port": 7000}], "timescale": "1/4"}`)
 	var seen Machine
 	var out bytes.Buffer
 	code := Main("thingd", "", []string{"--check", path}, &out, func(m Machine) ([]host.Process, error) {
@@ -114,12 +115,14 @@ func TestSuperviseSocket(t *testing.T) {
 	require.Equal(t, "/run/watchdog.sock", path)
 }
 
-// TestJSONLog: with --log-format json, what the command itself writes is JSON as well, also what makes it end.
+// TestJSONLog: with --log-format json, what the command itself writes is JSON as well, also what makes it
+// end.
 func TestJSONLog(t *testing.T) {
 	defer func() { log.SetOutput(os.Stderr); log.SetPrefix("") }()
 	log.SetPrefix("node: ")
 	var out bytes.Buffer
-	code := Main("node", "Runs nothing.", []string{"--log-format", "json", machineFile(t, `{"machine": 0}`)}, &out,
+	code := Main("node", "Runs nothing.", []string{"--log-format", "json", machineFile(t, `{"machine": 0}`)},
+		&out,
 		func(Machine) ([]host.Process, error) {
 			log.Print("warning: two_node\nin two lines")
 			return nil, errors.New("no such cluster")

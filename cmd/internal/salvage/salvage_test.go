@@ -10,8 +10,10 @@ import (
 
 // FuzzSalvage: whatever a status file holds, what is kept can be read again, and damage is reported.
 func FuzzSalvage(f *testing.F) {
-	for _, seed := range []string{"", "garbage", "null", "[]", `{"master_node":"n1","service_status":{"vm:1":{"state":"started","node":"n"}}}`,
-		`{"service_status":{"vm:1":null},"disarm":{"mode":"x"}}`, `{"timestamp":"1","results":{"a":{"exit_code":"x"}}}`} {
+	for _, seed := range []string{"", "garbage", "null", "[]",
+		`{"master_node":"n1","service_status":{"vm:1":{"state":"started","node":"n"}}}`,
+		`{"service_status":{"vm:1":null},"disarm":{"mode":"x"}}`,
+		`{"timestamp":"1","results":{"a":{"exit_code":"x"}}}`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -36,6 +36,8 @@ func TestPlanted(t *testing.T) {
 			"a.T.f has 72 lines"},
 		{"a/x.go", "package x\n\nvar x = `" + strings.Repeat("x", MaxColumns) + "`\n",
 			"a/x.go:3: 120 columns"},
+		{"a/x_test.go", "package x\n\nvar _ = \"" + strings.Repeat("x", MaxColumns) + "\"\n",
+			"a/x_test.go:3: 120 columns"},
 		{"a/x.go", "// Package x is here again.\npackage x\n", "a: 2 package comments"},
 		{"b/x.go", "package x\n", "b: 0 package comments"},
 		{"b/x.go", "// This does things.\npackage x\n",
@@ -80,6 +82,7 @@ func TestAllowed(t *testing.T) {
 		{"a/x.go", "package x\n\nfunc (R) RecordKind() string { return \"ring-formed\" }\n"},
 		{"a/x_test.go", "package x\n\nfunc FuzzParse() {}\n"},
 		{"a/testdata/x.txt", bannedWords[0].word},
+		{"a/x_test.go", "package x\n\nvar _ = `" + strings.Repeat("x", MaxColumns) + "`\n"},
 	} {
 		require.Empty(t, check(t, c.file, c.code, nil), "%s:\n%s", c.file, c.code)
 	}
@@ -117,5 +120,6 @@ func TestAPackageThatIsTooLarge(t *testing.T) {
 	require.Empty(t, checkShape(parts[:1], nil, map[string]bool{}))
 	problems := checkShape(parts, nil, map[string]bool{})
 	require.Equal(t,
-		[]string{"a: 2502 lines of code; at most 2500 a package: give a concept of it a package of its own"}, problems)
+		[]string{"a: 2502 lines of code; at most 2500 a package: give a concept of it a package of its own"},
+		problems)
 }

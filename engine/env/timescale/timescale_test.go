@@ -19,7 +19,8 @@ func TestParse(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, want, have, text)
 	}
-	for _, text := range []string{"", "0", "1/0", "0/3", "-1", "1/-3", "fast", "0.", ".", "1/2/3", "99999999999",
+	for _, text := range []string{"", "0", "1/0", "0/3", "-1", "1/-3", "fast", "0.", ".",
+		"1/2/3", "99999999999",
 		"1.00000000001"} {
 		_, err := timescale.Parse(text)
 		require.ErrorContains(t, err, "write a positive number such as 0.2, 1/5 or 2", text)
@@ -30,7 +31,8 @@ func TestCheck(t *testing.T) {
 	for _, r := range []timescale.Ratio{{}, {1, 1}, {1, timescale.Max}, {timescale.Max, 1}, {7, 20}} {
 		require.NoError(t, r.Check(), r)
 	}
-	for _, r := range []timescale.Ratio{{1, 0}, {0, 1}, {-1, -1}, {1, timescale.Max + 1}, {timescale.Max + 1, 1},
+	for _, r := range []timescale.Ratio{{1, 0}, {0, 1}, {-1, -1}, {1, timescale.Max + 1},
+		{timescale.Max + 1, 1},
 		{1 << 40, 1 << 40}} {
 		require.ErrorContains(t, r.Check(), "write one between 1/1000 and 1000", r)
 	}
@@ -46,7 +48,8 @@ func TestTheZeroRatioIsOne(t *testing.T) {
 
 func anyRatio() *rapid.Generator[timescale.Ratio] {
 	return rapid.Custom(func(t *rapid.T) timescale.Ratio {
-		return timescale.Ratio{Num: rapid.Int64Range(1, 1<<31-1).Draw(t, "num"), Den: rapid.Int64Range(1, 1<<31-1).Draw(t, "den")}
+		return timescale.Ratio{Num: rapid.Int64Range(1, 1<<31-1).Draw(t, "num"),
+			Den: rapid.Int64Range(1, 1<<31-1).Draw(t, "den")}
 	}).Filter(func(r timescale.Ratio) bool { return r.Check() == nil })
 }
 

@@ -45,19 +45,25 @@ func TestParseRules(t *testing.T) {
 
 func TestParseRulesReportsWhatItSkips(t *testing.T) {
 	for name, c := range map[string]struct{ text, problem string }{
-		"property first":   {"\tnodes a\n", "line 1: section header expected"},
-		"no header":        {"hello\n\tnodes a\n", "line 1: section header expected"},
-		"unknown type":     {"order: xx\n\tresources vm:1\n", "unknown type order"},
-		"unknown property": {"resource-affinity: xx\n\tcolour red\n\taffinity positive\n\tresources vm:1\n", "colour"},
-		"no affinity":      {"resource-affinity: xx\n\tresources vm:1\n", "affinity is missing"},
-		"no nodes":         {"node-affinity: xx\n\tresources vm:1\n", "nodes is missing"},
-		"bad affinity":     {"resource-affinity: xx\n\tresources vm:1\n\taffinity loose\n", "neither positive nor negative"},
-		"bad priority":     {"node-affinity: xx\n\tresources vm:1\n\tnodes a:high\n", "node:priority"},
-		"bad flag":         {"node-affinity: xx\n\tresources vm:1\n\tnodes a\n\tstrict maybe\n", "not a boolean"},
-		"bad service":      {"node-affinity: xx\n\tresources 1\n\tnodes a\n", "type:name"},
-		"duplicate":        {"node-affinity: xx\n\tresources vm:1\n\tnodes a\n\nnode-affinity: xx\n\tresources vm:2\n\tnodes a\n", "duplicate rule xx"},
-		"id of one letter": {"node-affinity: x\n\tresources vm:1\n\tnodes a\n", "rule x: an id has at least two characters"},
-		"id with a digit":  {"node-affinity: 1x\n\tresources vm:1\n\tnodes a\n", "rule 1x: an id has at least two characters"},
+		"property first": {"\tnodes a\n", "line 1: section header expected"},
+		"no header":      {"hello\n\tnodes a\n", "line 1: section header expected"},
+		"unknown type":   {"order: xx\n\tresources vm:1\n", "unknown type order"},
+		"unknown property": {"resource-affinity: xx\n\tcolour red\n\taffinity positive\n\tresources vm:1\n",
+			"colour"},
+		"no affinity": {"resource-affinity: xx\n\tresources vm:1\n", "affinity is missing"},
+		"no nodes":    {"node-affinity: xx\n\tresources vm:1\n", "nodes is missing"},
+		"bad affinity": {"resource-affinity: xx\n\tresources vm:1\n\taffinity loose\n",
+			"neither positive nor negative"},
+		"bad priority": {"node-affinity: xx\n\tresources vm:1\n\tnodes a:high\n", "node:priority"},
+		"bad flag": {"node-affinity: xx\n\tresources vm:1\n\tnodes a\n\tstrict maybe\n",
+			"not a boolean"},
+		"bad service": {"node-affinity: xx\n\tresources 1\n\tnodes a\n", "type:name"},
+		"duplicate": {"node-affinity: xx\n\tresources vm:1\n\tnodes a\n\nnode-affinity: xx\n" +
+			"\tresources vm:2\n\tnodes a\n", "duplicate rule xx"},
+		"id of one letter": {"node-affinity: x\n\tresources vm:1\n\tnodes a\n",
+			"rule x: an id has at least two characters"},
+		"id with a digit": {"node-affinity: 1x\n\tresources vm:1\n\tnodes a\n",
+			"rule 1x: an id has at least two characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, problems, err := config.ParseRules(c.text)
@@ -71,12 +77,13 @@ func TestParseRulesReportsWhatItSkips(t *testing.T) {
 	}
 }
 
-// TestTheLastRuleOfAnIDIsInForce, with its place among the rules, as with pve-common 9.2. A last one that cannot
-// be used leaves none.
+// TestTheLastRuleOfAnIDIsInForce, with its place among the rules, as with pve-common 9.2. A last one that
+// cannot be used leaves none.
 func TestTheLastRuleOfAnIDIsInForce(t *testing.T) {
 	const first = "node-affinity: xx\n\tresources vm:1\n\tnodes a\n\n"
 	const other = "node-affinity: yy\n\tresources vm:2\n\tnodes a\n\n"
-	rules, problems, err := config.ParseRules(first + other + "node-affinity: xx\n\tresources vm:3\n\tnodes b\n")
+	rules, problems, err := config.ParseRules(first + other + "node-affinity: xx\n\tresources vm:3\n" +
+		"\tnodes b\n")
 	require.NoError(t, err)
 	require.Len(t, problems, 1)
 	require.Equal(t, []string{"vm:3"}, rules["xx"].Resources)
@@ -90,7 +97,8 @@ func TestTheLastRuleOfAnIDIsInForce(t *testing.T) {
 // TestCommentsOfRulesAreEscaped, as with pve-common: what a person wrote by hand is read as it stands.
 func TestCommentsOfRulesAreEscaped(t *testing.T) {
 	const rule = "node-affinity: xx\n\tresources vm:1\n\tnodes a\n\tcomment "
-	for inFile, want := range map[string]string{"a%20b": "a b", "f%C3%BCr: 100%25": "für: 100%", "100%": "100%", "% %20%": "%  %",
+	for inFile, want := range map[string]string{"a%20b": "a b", "f%C3%BCr: 100%25": "für: 100%",
+		"100%": "100%", "% %20%": "%  %",
 		"%FF": "%FF", "plain": "plain"} {
 		rules, problems, err := config.ParseRules(rule + inFile + "\n")
 		require.NoError(t, err)
@@ -108,7 +116,8 @@ func TestTooLargeFilesAreRefused(t *testing.T) {
 }
 
 func TestGroupsAndResourcesRoundTrip(t *testing.T) {
-	groups, problems, err := config.ParseGroups("group: gg\n\tcomment old\n\tnodes b,a:3\n\tnofailback 1\n\trestricted 0\n")
+	groups, problems, err := config.ParseGroups("group: gg\n\tcomment old\n\tnodes b,a:3\n\tnofailback 1\n" +
+		"\trestricted 0\n")
 	require.NoError(t, err)
 	require.Empty(t, problems)
 	require.True(t, groups["gg"].NoFailback)
@@ -118,7 +127,8 @@ func TestGroupsAndResourcesRoundTrip(t *testing.T) {
 	require.Equal(t, groups, again)
 
 	services, problems, err := config.ParseResources(
-		"vm: 100\n\tstate enabled\n\tmax_restart 3\n\tfailback 0\n\tgroup g\n\ncommentless: 1\n\nct: 2\n\tstate ignored\n\tmax_relocate many\n")
+		"vm: 100\n\tstate enabled\n\tmax_restart 3\n\tfailback 0\n\tgroup g\n\ncommentless: 1\n\nct: 2\n" +
+			"\tstate ignored\n\tmax_relocate many\n")
 	require.NoError(t, err)
 	require.Len(t, problems, 1)
 	require.Equal(t, ha.WantStarted, services["vm:100"].State)
@@ -140,14 +150,16 @@ func TestServiceJSON(t *testing.T) {
 	require.Equal(t, ha.WantStarted, services["ct:2"].State)
 	require.Equal(t, 0, services["ct:2"].MaxRestart)
 	require.False(t, services["ct:2"].Failback)
-	for _, text := range []string{`{"vm:1":{}}`, `{"1":{"node":"a"}}`, `{"vm:1":{"node":"a","state":"odd"}}`, `[]`} {
+	for _, text := range []string{`{"vm:1":{}}`, `{"1":{"node":"a"}}`, `{"vm:1":{"node":"a","state":"odd"}}`,
+		`[]`} {
 		_, err := config.ParseServiceJSON([]byte(text))
 		require.Error(t, err, text)
 	}
 }
 
 func TestDatacenter(t *testing.T) {
-	dc, err := config.ParseDatacenter("keyboard: de\ncrs: static,ha-rebalance-on-start=1,ha-auto-rebalance-threshold=40\n" +
+	dc, err := config.ParseDatacenter("keyboard: de\ncrs: " +
+		"static,ha-rebalance-on-start=1,ha-auto-rebalance-threshold=40\n" +
 		"ha: shutdown_policy=freeze\nfencing: both\nmax_workers: 8\n")
 	require.NoError(t, err)
 	require.Equal(t, ha.SchedStatic, dc.CRS.Mode)
@@ -185,7 +197,8 @@ func TestParseCommand(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c, got)
 	}
-	for _, text := range []string{"", "migrate vm:1", "stop vm:1", "stop vm:1 -4", "stop vm:1 x", "arm-ha now", "disarm-ha", "disarm-ha all", "dance", "migrate a b c"} {
+	for _, text := range []string{"", "migrate vm:1", "stop vm:1", "stop vm:1 -4", "stop vm:1 x",
+		"arm-ha now", "disarm-ha", "disarm-ha all", "dance", "migrate a b c"} {
 		cmd, err := config.ParseCommand(text)
 		require.ErrorIs(t, err, config.ErrNoCommand, text)
 		require.Equal(t, ha.Command{Line: text}, cmd)
@@ -197,15 +210,18 @@ func TestRulesSurviveTheirFile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := map[string]*config.Rule{}
 		for i := range rapid.IntRange(0, 6).Draw(t, "rules") {
-			rule := &config.Rule{ID: "rule-" + string(rune('a'+i)), Order: i + 1, Kind: config.ResourceAffinity,
+			rule := &config.Rule{ID: "rule-" + string(rune('a'+i)), Order: i + 1,
+				Kind:     config.ResourceAffinity,
 				Affinity: rapid.SampledFrom([]string{config.Positive, config.Negative}).Draw(t, "affinity")}
 			rule.Resources = []string{"ct:" + string(rune('1'+i)), "vm:1"}
 			if rapid.Bool().Draw(t, "node rule") {
 				rule.Kind, rule.Affinity = config.NodeAffinity, ""
 				rule.Nodes = map[string]int{"a": rapid.IntRange(0, 9).Draw(t, "priority"), "b": 0}
-				rule.Strict = rapid.SampledFrom([]config.Flag{config.FlagUnset, config.FlagOff, config.FlagOn}).Draw(t, "strict")
+				rule.Strict = rapid.SampledFrom([]config.Flag{config.FlagUnset, config.FlagOff,
+					config.FlagOn}).Draw(t, "strict")
 			}
-			rule.Disable = rapid.SampledFrom([]config.Flag{config.FlagUnset, config.FlagOff, config.FlagOn}).Draw(t, "disable")
+			rule.Disable = rapid.SampledFrom([]config.Flag{config.FlagUnset, config.FlagOff,
+				config.FlagOn}).Draw(t, "disable")
 			rules[rule.ID] = rule
 		}
 		again, problems, err := config.ParseRules(config.FormatRules(rules))

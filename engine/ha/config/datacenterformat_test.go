@@ -16,7 +16,8 @@ func TestFormatDatacenterIsReadBack(t *testing.T) {
 		dc := ha.DefaultDatacenter()
 		dc.ShutdownPolicy = rapid.SampledFrom([]ha.ShutdownPolicy{ha.PolicyConditional, ha.PolicyFreeze,
 			ha.PolicyFailover, ha.PolicyMigrate}).Draw(t, "policy")
-		dc.Decisions = rapid.SampledFrom([]ha.Decisions{ha.DecisionsStrict, ha.DecisionsUpstream}).Draw(t, "decisions")
+		dc.Decisions = rapid.SampledFrom([]ha.Decisions{ha.DecisionsStrict, ha.DecisionsUpstream}).Draw(t,
+			"decisions")
 		dc.CRS.Mode = rapid.SampledFrom([]ha.SchedMode{dc.CRS.Mode, ha.SchedBasic, ha.SchedStatic,
 			ha.SchedDynamic}).Draw(t, "mode")
 		dc.CRS.RebalanceOnStart = rapid.Bool().Draw(t, "on start")
@@ -35,8 +36,10 @@ func TestFormatDatacenterIsReadBack(t *testing.T) {
 
 // TestDatacenterProblems: values that exist, keys of other programs and empty entries are no problems.
 func TestDatacenterProblems(t *testing.T) {
-	require.Empty(t, DatacenterProblems("# ha: shutdown_policy=x\nkeyboard: de\nha: shutdown_policy=migrate,decisions=upstream\n"+
-		"crs: static\ncrs:\nfencing: both\nbwlimit: clone=10\nha:\n"+FormatDatacenter(ha.DefaultDatacenter())))
+	require.Empty(t, DatacenterProblems("# ha: shutdown_policy=x\nkeyboard: de\n"+
+		"ha: shutdown_policy=migrate,decisions=upstream\n"+
+		"crs: static\ncrs:\nfencing: both\nbwlimit: clone=10\nha:\n"+
+		FormatDatacenter(ha.DefaultDatacenter())))
 	require.Equal(t, []Problem{
 		{1, `shutdown_policy: "migrte" is none of conditional, freeze, failover, migrate`},
 		{2, `crs: ha: "statik" is none of basic, static, dynamic`},
@@ -44,6 +47,7 @@ func TestDatacenterProblems(t *testing.T) {
 		{3, `fencing: "hw" is none of watchdog, hardware, both`},
 		{4, `max_workers: "many" is not a number from 0`},
 		{6, `decisions: "loose" is none of strict, upstream`},
-	}, DatacenterProblems("ha: shutdown_policy=migrte\r\ncrs: ha=statik,ha-auto-rebalance-method=x\nfencing: hw\n"+
+	}, DatacenterProblems("ha: shutdown_policy=migrte\r\ncrs: ha=statik,ha-auto-rebalance-method=x\n"+
+		"fencing: hw\n"+
 		"max_workers: many\nkeyboard: de\nha: decisions=loose\n"))
 }

@@ -29,7 +29,8 @@ func TestFilesThatAreTooLarge(t *testing.T) {
 func TestDatacenterSettingsThatMakeNoSense(t *testing.T) {
 	for _, setting := range []string{
 		"ha-rebalance-on-start=maybe", "ha-auto-rebalance=2", "ha-auto-rebalance-hold-duration=-1",
-		"ha-auto-rebalance-hold-duration=long", "ha-auto-rebalance-threshold=101", "ha-auto-rebalance-margin=NaN",
+		"ha-auto-rebalance-hold-duration=long", "ha-auto-rebalance-threshold=101",
+		"ha-auto-rebalance-margin=NaN",
 	} {
 		_, err := config.ParseDatacenter("fencing: both\ncrs: ha=static," + setting + "\n")
 		require.ErrorContains(t, err, "line 2")
@@ -104,15 +105,18 @@ func TestResourcesReportWhatTheySkip(t *testing.T) {
 }
 
 func TestServicesInJSON(t *testing.T) {
-	services, err := config.ParseServiceJSON([]byte("\t {\n\"vm:1\": {\"node\":\"a\"}, \"ct:2\":{\"node\":\"b\",\"state\":\"enabled\"," +
-		"\"failback\":0,\"max_restart\":\"2\",\"max_relocate\":0,\"group\":null,\"lock\":\"backup\",\"type\":\"ct\",\"tags\":\"x;y\"}}\n\n"))
+	services, err := config.ParseServiceJSON(
+		[]byte("\t {\n\"vm:1\": {\"node\":\"a\"}, \"ct:2\":{\"node\":\"b\",\"state\":\"enabled\"," +
+			"\"failback\":0,\"max_restart\":\"2\",\"max_relocate\":0," +
+			"\"group\":null,\"lock\":\"backup\",\"type\":\"ct\",\"tags\":\"x;y\"}}\n\n"))
 	require.NoError(t, err)
 	require.Equal(t, ha.WantDisabled, services["vm:1"].State)
 	require.True(t, services["vm:1"].Failback)
 	ct := services["ct:2"]
 	require.Equal(t, ha.ServiceConfig{Type: "ct", Node: "b", State: ha.WantStarted, MaxRestart: 2}, *ct)
 	for _, text := range []string{
-		"[]", `{"vm:1":{}}`, `{"1":{"node":"a"}}`, `{"vm:1":{"node":"a","state":"paused"}}`, `{"vm:1":{"node":"a","max_restart":-1}}`,
+		"[]", `{"vm:1":{}}`, `{"1":{"node":"a"}}`, `{"vm:1":{"node":"a","state":"paused"}}`,
+		`{"vm:1":{"node":"a","max_restart":-1}}`,
 		`{"vm:1":{"node":["a"]}}`,
 	} {
 		_, err := config.ParseServiceJSON([]byte(text))

@@ -49,7 +49,8 @@ func FuzzParseRules(f *testing.F) {
 }
 
 func FuzzParseGroups(f *testing.F) {
-	f.Add("group: aa\n\tnodes x:1,y\n\trestricted\n\tnofailback 1\n\tcomment two words\n\ngroup: aa\n\tnodes z\n")
+	f.Add("group: aa\n\tnodes x:1,y\n\trestricted\n\tnofailback 1\n\tcomment two words\n\ngroup: aa\n" +
+		"\tnodes z\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		groups, _, err := config.ParseGroups(text)
 		if err != nil {
@@ -68,7 +69,8 @@ func FuzzParseGroups(f *testing.F) {
 }
 
 func FuzzParseResources(f *testing.F) {
-	f.Add("vm: 100\n\tstate enabled\n\tgroup g\n\tmax_restart 3\n\tfailback 0\n\nct: 101\n\tcomment c\n\nvm: 100\n")
+	f.Add("vm: 100\n\tstate enabled\n\tgroup g\n\tmax_restart 3\n\tfailback 0\n\nct: 101\n\tcomment c\n\n" +
+		"vm: 100\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		services, _, err := config.ParseResources(text)
 		if err != nil {
@@ -83,7 +85,8 @@ func FuzzParseResources(f *testing.F) {
 
 func FuzzParseServiceJSON(f *testing.F) {
 	f.Add(`{"vm:1":{"node":"a","state":"started"}}`)
-	f.Add(`{"ct:1":{"node":"a","max_restart":"2","max_relocate":0,"failback":false,"lock":"backup","other":1}}`)
+	f.Add(
+		`{"ct:1":{"node":"a","max_restart":"2","max_relocate":0,"failback":false,"lock":"backup","other":1}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		services, err := config.ParseServiceJSON([]byte(text))
 		if err != nil {
@@ -101,8 +104,10 @@ func FuzzParseServiceJSON(f *testing.F) {
 }
 
 func FuzzParseDatacenter(f *testing.F) {
-	f.Add("crs: ha=static,ha-rebalance-on-start=1\nha: shutdown_policy=migrate\nmax_workers: 2\nfencing: both\n")
-	f.Add("crs:\ncrs: static\n# no\nkeyboard: de\ncrs: ha-auto-rebalance-threshold=30,ha-auto-rebalance-margin=0.25\n")
+	f.Add("crs: ha=static,ha-rebalance-on-start=1\nha: shutdown_policy=migrate\nmax_workers: 2\n" +
+		"fencing: both\n")
+	f.Add("crs:\ncrs: static\n# no\nkeyboard: de\n" +
+		"crs: ha-auto-rebalance-threshold=30,ha-auto-rebalance-margin=0.25\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		settings, err := config.ParseDatacenter(text)
 		if err != nil {
@@ -132,7 +137,8 @@ func FuzzParseDatacenterJSON(f *testing.F) {
 
 func FuzzParseCommand(f *testing.F) {
 	for _, line := range []string{
-		"migrate vm:1 b", "stop vm:1 0", "enable-node-maintenance n", "disarm-ha freeze", "arm-ha", "relocate  ct:2\tn ",
+		"migrate vm:1 b", "stop vm:1 0", "enable-node-maintenance n", "disarm-ha freeze", "arm-ha",
+		"relocate  ct:2\tn ",
 	} {
 		f.Add(line)
 	}
@@ -155,7 +161,8 @@ func TestDatacenterJSONForms(t *testing.T) {
 		`{"crs":"static"}`:                                  {Mode: ha.SchedStatic},
 		`{"crs":"ha=dynamic,ha-auto-rebalance=1"}`:          {Mode: ha.SchedDynamic, AutoRebalance: true},
 		`{"crs":{"ha":"dynamic","ha-auto-rebalance":true}}`: {Mode: ha.SchedDynamic, AutoRebalance: true},
-		`{"crs":{}}`: {Mode: ha.SchedBasic}, `{"crs":""}`: {Mode: ha.SchedBasic}, `{"crs":null}`: {Mode: ha.SchedBasic},
+		`{"crs":{}}`: {Mode: ha.SchedBasic}, `{"crs":""}`: {Mode: ha.SchedBasic},
+		`{"crs":null}`: {Mode: ha.SchedBasic},
 		`{"crs":{"ha":null,"ha-auto-rebalance":""}}`: {Mode: ha.SchedBasic}, `{}`: {Mode: ha.SchedBasic},
 	} {
 		got, err := config.ParseDatacenterJSON([]byte(text))

@@ -80,8 +80,9 @@ func TestCommandsTakeEffect(t *testing.T) {
 	require.Equal(t, []int{1, 3}, []int{w.skipCRM, w.skipLRM})
 }
 
-// TestNothingRunsOnAMachineThatIsOff: a guest that is added as running to a machine that is off only counts as
-// running there. It never runs twice, also not when the machine is switched on while the guest runs elsewhere.
+// TestNothingRunsOnAMachineThatIsOff: a guest that is added as running to a machine that is off only counts
+// as running there. It never runs twice, also not when the machine is switched on while the guest runs
+// elsewhere.
 func TestNothingRunsOnAMachineThatIsOff(t *testing.T) {
 	s, err := Load(folder(map[string]string{
 		"cmdlist":         `[["power node1 on"]]`,

@@ -67,8 +67,8 @@ func TestCorpusScenarios(t *testing.T) {
 	require.GreaterOrEqual(t, report.T0, min(report.Total, knownExact), "T0")
 }
 
-// TestCorpusRandomScenarios: random folders with logs of Proxmox VE's manager. None may differ, and with strict
-// decisions each that differs has a documented reason.
+// TestCorpusRandomScenarios: random folders with logs of Proxmox VE's manager. None may differ, and with
+// strict decisions each that differs has a documented reason.
 func TestCorpusRandomScenarios(t *testing.T) {
 	dir := corpusDir(t, "pve-ha-manager-random")
 	folders, err := FindScenarios([]string{dir})

@@ -149,7 +149,10 @@ func forEachFolder(t *testing.T, test func(t *testing.T, v *variant)) {
 func TestRenamedServices(t *testing.T) {
 	pattern := regexp.MustCompile(`\b(vm|ct):(\d+)`)
 	forEachFolder(t, func(t *testing.T, v *variant) {
-		want := changed(v.before(), func(l *Line) { l.Message = pattern.ReplaceAllString(l.Message, "$1:7$2") })
+		want := changed(v.before(), func(l *Line) {
+			l.Message = pattern.ReplaceAllString(l.Message,
+				"$1:7$2")
+		})
 		for name, content := range v.files {
 			v.files[name] = pattern.ReplaceAllString(content, "$1:7$2")
 		}
@@ -180,7 +183,8 @@ func TestRenamedNodes(t *testing.T) {
 func TestLaterStart(t *testing.T) {
 	const later = roundsPerGroup * minRoundSeconds
 	forEachFolder(t, func(t *testing.T, v *variant) {
-		if strings.Contains(v.files["hardware_status"], `"on"`) || strings.Contains(v.files["manager_status"], "timestamp") {
+		if strings.Contains(v.files["hardware_status"], `"on"`) ||
+			strings.Contains(v.files["manager_status"], "timestamp") {
 			t.Skip("time has begun before the first command")
 		}
 		want := changed(v.before(), func(l *Line) {
@@ -197,7 +201,8 @@ func TestLaterStart(t *testing.T) {
 func TestOrderOfFiles(t *testing.T) {
 	forEachFolder(t, func(t *testing.T, v *variant) {
 		want := v.before()
-		for _, file := range []string{"hardware_status", "service_config", "manager_status", "datacenter.cfg"} {
+		for _, file := range []string{"hardware_status", "service_config", "manager_status",
+			"datacenter.cfg"} {
 			if _, ok := v.files[file]; !ok {
 				continue
 			}
@@ -233,8 +238,10 @@ func TestRepeatedCommands(t *testing.T) {
 			}
 			for _, command := range group {
 				words := strings.Fields(command)
-				again := len(words) == 3 && (words[0] == "power" && words[2] == "on" || words[0] == "network") ||
-					len(words) == 3 && words[0] == "service" && strings.Contains(" started stopped disabled ignored ", " "+words[2]+" ")
+				again := len(words) == 3 && (words[0] == "power" && words[2] == "on" ||
+					words[0] == "network") ||
+					len(words) == 3 && words[0] == "service" &&
+						strings.Contains(" started stopped disabled ignored ", " "+words[2]+" ")
 				if again {
 					groups[i] = append(groups[i], command)
 					repeated = append(repeated, command)
@@ -394,7 +401,8 @@ func TestUnrelatedService(t *testing.T) {
 // active. That is the case at the start and after disarming, when no node may be chosen and the first
 // one must not be released.
 func quietHost(v *variant, services map[string]any) string {
-	if strings.Contains(v.files["datacenter.cfg"], "rebalance") || strings.Contains(v.files["manager_status"], "node_status") ||
+	if strings.Contains(v.files["datacenter.cfg"], "rebalance") || strings.Contains(v.files["manager_status"],
+		"node_status") ||
 		strings.Contains(v.files["cmdlist"], "delete") || strings.Contains(v.files["cmdlist"], "disarm") {
 		return ""
 	}

@@ -26,7 +26,8 @@ func TestOwnScenarios(t *testing.T) {
 				require.NoError(t, err)
 				run, err := Replay(context.Background(), scenario)
 				require.NoError(t, err)
-				require.NoError(t, os.WriteFile(filepath.Join(folder, "log.expect"), []byte(run.Text()), 0o644))
+				require.NoError(t, os.WriteFile(filepath.Join(folder, "log.expect"),
+					[]byte(run.Text()), 0o644))
 			}
 			result := JudgeFolder(context.Background(), os.DirFS(folder), ".", filepath.Base(folder))
 			require.Empty(t, result.Error)

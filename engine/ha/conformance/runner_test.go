@@ -191,11 +191,14 @@ func TestRuleFiles(t *testing.T) {
 // FuzzReplay: no folder makes the runner or the HA logic panic.
 func FuzzReplay(f *testing.F) {
 	f.Add(switchTwoOn, twoNodes, oneService, "{}", "{}", "", "")
-	f.Add(`[["power node1 on","power node2 on"],["service vm:1 migrate node2","crm node1 disarm-ha freeze"],["shutdown node1"]]`,
-		twoNodes, `{"vm:1":{"node":"node1","state":"enabled","group":"g"},"fa:1111":{"node":"node2","state":"started"}}`,
+	f.Add(
+		`[["power node1 on","power node2 on"],["service vm:1 migrate node2","crm node1 disarm-ha freeze"],["shutdown node1"]]`,
+		twoNodes,
+		`{"vm:1":{"node":"node1","state":"enabled","group":"g"},"fa:1111":{"node":"node2","state":"started"}}`,
 		`{"service_status":{"vm:1":{"node":"node1","state":"migrate","target":"node2","uid":"x"}}}`,
 		`{"crs":{"ha":"dynamic","ha-auto-rebalance":1},"ha":{"shutdown_policy":"migrate"}}`,
-		"resource-affinity: rr\n\taffinity negative\n\tresources vm:1,fa:1111\n", "group: gg\n\tnodes node2\n")
+		"resource-affinity: rr\n\taffinity negative\n\tresources vm:1,fa:1111\n",
+		"group: gg\n\tnodes node2\n")
 	f.Fuzz(func(t *testing.T, commands, hardware, services, manager, datacenter, rules, groups string) {
 		s, err := Load(folder(map[string]string{
 			"cmdlist": commands, "hardware_status": hardware, "service_config": services,

@@ -42,8 +42,10 @@ type bench struct {
 
 func newBench() *bench {
 	return &bench{
-		quorate: true, lockFree: true, refresh: true, manager: ha.NewManagerStatus(), policy: ha.PolicyConditional,
-		services: map[string]*ha.ServiceConfig{}, limit: 4, busy: map[string]lrm.Command{}, done: map[string]ha.ExitCode{},
+		quorate: true, lockFree: true, refresh: true, manager: ha.NewManagerStatus(),
+		policy:   ha.PolicyConditional,
+		services: map[string]*ha.ServiceConfig{}, limit: 4, busy: map[string]lrm.Command{},
+		done: map[string]ha.ExitCode{},
 	}
 }
 
@@ -155,8 +157,8 @@ func TestNothingStartsWithoutLockAndWatchdog(t *testing.T) {
 	require.True(t, b.open && b.locked)
 }
 
-// TestShutdownBeforeTheFirstRound: an LRM that must shut down at once publishes its mode, and what its predecessor
-// had started.
+// TestShutdownBeforeTheFirstRound: an LRM that must shut down at once publishes its mode, and what its
+// predecessor had started.
 func TestShutdownBeforeTheFirstRound(t *testing.T) {
 	b := newBench()
 	b.down, b.written = true, &ha.LRMStatus{StartedMoves: map[string]string{"u1": "n2"}}
@@ -169,7 +171,8 @@ func TestShutdownBeforeTheFirstRound(t *testing.T) {
 	require.Contains(t, b.text(), "unable to update lrm status file - not quorate?")
 }
 
-// TestIdleRoundsAreScaled: without a service the LRM keeps its lock for sixty rounds, or so many times as many.
+// TestIdleRoundsAreScaled: without a service the LRM keeps its lock for sixty rounds, or so many times as
+// many.
 func TestIdleRoundsAreScaled(t *testing.T) {
 	for factor, rounds := range map[int]int{0: 60, 1: 60, 3: 180} {
 		b := newBench()
@@ -462,7 +465,8 @@ func TestRandomDecisions(t *testing.T) {
 				b.want(sid, rapid.SampledFrom(ha.ServiceStates()).Draw(t, "state"), fmt.Sprint("u", uid))
 			case 3, 4:
 				if _, running := b.busy[sid]; running {
-					b.finish(sid, rapid.SampledFrom([]ha.ExitCode{ha.ExitSuccess, ha.ExitError}).Draw(t, "code"))
+					b.finish(sid, rapid.SampledFrom([]ha.ExitCode{ha.ExitSuccess, ha.ExitError}).Draw(t,
+						"code"))
 					results++
 				}
 			case 5:

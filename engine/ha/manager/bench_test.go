@@ -43,8 +43,10 @@ type bench struct {
 
 func newBench(nodes ...string) *bench {
 	b := &bench{
-		node: nodes[0], now: 1000, quorate: true, refresh: true, lockFree: true, manager: ha.NewManagerStatus(),
-		lrm: map[string]*ha.LRMStatus{}, services: map[string]*ha.ServiceConfig{}, info: map[string]ha.NodeInfo{},
+		node: nodes[0], now: 1000, quorate: true, refresh: true, lockFree: true,
+		manager: ha.NewManagerStatus(),
+		lrm:     map[string]*ha.LRMStatus{}, services: map[string]*ha.ServiceConfig{},
+		info: map[string]ha.NodeInfo{},
 		dead: map[string]bool{}, settings: ha.DefaultDatacenter(), versions: map[string]string{},
 	}
 	for _, node := range nodes {

@@ -25,7 +25,8 @@ func TestAPartnerOnItsWayIsInTheWay(t *testing.T) {
 		b.add("vm:1", "a", ha.WantStarted)
 		b.add("vm:2", "b", ha.WantStarted)
 		b.manager.ServiceStatus["vm:1"] = &ha.ServiceStatus{State: ha.Started, Node: "a", UID: "u1"}
-		b.manager.ServiceStatus["vm:2"] = &ha.ServiceStatus{State: ha.Migrate, Node: "b", Target: "c", UID: "u2"}
+		b.manager.ServiceStatus["vm:2"] = &ha.ServiceStatus{State: ha.Migrate, Node: "b",
+			Target: "c", UID: "u2"}
 		b.queue = []string{"migrate vm:1 c"}
 		master(t, b)
 		want := []ha.CommandDecision{{Command: b.decisions[0].Command}}
@@ -43,7 +44,8 @@ func TestAServiceWithoutFailbackIsKeptTogether(t *testing.T) {
 			node := []string{"a", "b", "b"}[i]
 			b.add(sid, node, ha.WantStarted)
 			b.services[sid].Failback = false
-			b.manager.ServiceStatus[sid] = &ha.ServiceStatus{State: ha.Started, Node: node, UID: sid, Running: 1}
+			b.manager.ServiceStatus[sid] = &ha.ServiceStatus{State: ha.Started, Node: node,
+				UID: sid, Running: 1}
 		}
 		master(t, b)
 		want := ha.Started
@@ -71,7 +73,8 @@ func TestAStoppedPartnerIsInTheWay(t *testing.T) {
 func TestDisarmingInTheMiddleOfAMoveBeforeAStart(t *testing.T) {
 	bothSettings(t, func(t *testing.T, b *bench, strict bool) {
 		b.add("vm:1", "a", ha.WantStarted)
-		b.manager.ServiceStatus["vm:1"] = &ha.ServiceStatus{State: ha.RequestStartBalance, Node: "a", Target: "b",
+		b.manager.ServiceStatus["vm:1"] = &ha.ServiceStatus{State: ha.RequestStartBalance,
+			Node: "a", Target: "b",
 			UID: "u1"}
 		b.queue = []string{"disarm-ha freeze"}
 		master(t, b)
@@ -105,7 +108,8 @@ func TestAnErrorWithOneService(t *testing.T) {
 			b.add(sid, "b", ha.WantStarted)
 			b.manager.ServiceStatus[sid] = &ha.ServiceStatus{State: ha.Recovery, Node: "b", UID: "u" + sid}
 		}
-		b.manager.NodeStatus = map[string]ha.NodeState{"a": ha.NodeOnline, "b": ha.NodeUnknown, "c": ha.NodeOnline}
+		b.manager.NodeStatus = map[string]ha.NodeState{"a": ha.NodeOnline, "b": ha.NodeUnknown,
+			"c": ha.NodeOnline}
 		b.info["b"], b.stuck = ha.NodeInfo{}, "vm:1"
 		master(t, b)
 		require.Contains(t, b.text(), "is stuck")

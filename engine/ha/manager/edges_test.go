@@ -55,8 +55,8 @@ func TestALockThatComesBackAtOnce(t *testing.T) {
 	require.Equal(t, ha.Started, f.state("vm:1"))
 }
 
-// TestIdleRoundsOfAMasterAreScaled: without services a master goes idle after ninety rounds, or so many times as
-// many.
+// TestIdleRoundsOfAMasterAreScaled: without services a master goes idle after ninety rounds, or so many times
+// as many.
 func TestIdleRoundsOfAMasterAreScaled(t *testing.T) {
 	for factor, rounds := range map[int]int{0: 90, 1: 90, 2: 180} {
 		b := newBench("a", "b")
@@ -81,8 +81,10 @@ func TestDroppedRulesAreTold(t *testing.T) {
 	b.rules = "resource-affinity: rr\n\taffinity negative\n\tresources vm:1\n\n" +
 		"resource-affinity: ss\n\taffinity negative\n\tresources vm:1,vm:2\n\tcolour red\n"
 	c := master(t, b)
-	require.Contains(t, b.text(), "info Drop rule 'rr', because rule is ineffective as there are less than two resources.")
-	require.Contains(t, b.text(), "warning ignoring part of the rules config, line 8: rule ss, property colour: unknown property")
+	require.Contains(t, b.text(), "info Drop rule 'rr', because rule is ineffective as there are less than "+
+		"two resources.")
+	require.Contains(t, b.text(), "warning ignoring part of the rules config, line 8: rule ss, property "+
+		"colour: unknown property")
 	c.Round()
 	require.Equal(t, ha.Migrate, b.state("vm:1"), "the other rule is in force")
 }
@@ -240,7 +242,8 @@ func TestBalancingWaitsForStarts(t *testing.T) {
 	m.answer("vm:3", ha.ExitSuccess)
 	c.Round()
 	c.Round()
-	require.Contains(t, m.text(), "auto rebalance - migrate vm:1 to b (expected change for imbalance from 1.00 to 0.33)")
+	require.Contains(t, m.text(), "auto rebalance - migrate vm:1 to b (expected change for imbalance from "+
+		"1.00 to 0.33)")
 	require.Equal(t, ha.Migrate, m.state("vm:1"))
 }
 

@@ -179,7 +179,8 @@ func TestTheStoreGoesAwayAnywhere(t *testing.T) {
 				require.False(t, got.services["vm:1"].Failback, name)
 				for _, sid := range []string{"vm:1", "ct:2", "vm:4"} {
 					sd := got.manager.ServiceStatus[sid]
-					require.Equal(t, want.manager.ServiceStatus[sid].State, sd.State, "%s %s\n%s", name, sid, got.text())
+					require.Equal(t, want.manager.ServiceStatus[sid].State, sd.State, "%s %s\n%s", name,
+						sid, got.text())
 					require.Equal(t, got.services[sid].Node, sd.Node, "%s %s", name, sid)
 				}
 				if !change && !late { // a command is lost if its reader never writes again

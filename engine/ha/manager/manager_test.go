@@ -12,7 +12,8 @@ import (
 )
 
 func TestCompareVersions(t *testing.T) {
-	ordered := []string{"7.4-4", "8.4.1", "9.0.0~2", "9.0.0~16", "9.0.0", "9.0.0-1", "9.0.0+x", "9.0.10", "1:0.1"}
+	ordered := []string{"7.4-4", "8.4.1", "9.0.0~2", "9.0.0~16", "9.0.0", "9.0.0-1", "9.0.0+x",
+		"9.0.10", "1:0.1"}
 	for i, a := range ordered {
 		for j, b := range ordered {
 			require.Equal(t, sign(i-j), compareVersions(a, b), "%s and %s", a, b)
@@ -255,7 +256,8 @@ func TestCommandsMakeNoPhantomNodes(t *testing.T) {
 	b := newBench("a")
 	b.add("vm:1", "a", ha.WantStarted)
 	c := master(t, b)
-	b.queue = []string{"migrate vm:1 ghost", "enable-node-maintenance ghost", "disable-node-maintenance ghost", "sing a song"}
+	b.queue = []string{"migrate vm:1 ghost", "enable-node-maintenance ghost",
+		"disable-node-maintenance ghost", "sing a song"}
 	c.Round()
 	require.Equal(t, map[string]ha.NodeState{"a": ha.NodeOnline}, b.manager.NodeStatus)
 	require.Contains(t, b.text(), "unable to parse crm command: sing a song")

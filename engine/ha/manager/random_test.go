@@ -20,7 +20,8 @@ func drawBench(t *rapid.T) *bench {
 		sid := fmt.Sprintf("%s:%d", rapid.SampledFrom([]ha.RequestedState{"vm", "ct"}).Draw(t, "type"), i)
 		if rapid.IntRange(0, 4).Draw(t, "configured") > 0 {
 			b.add(sid, node.Draw(t, "home"),
-				rapid.SampledFrom([]ha.RequestedState{"started", "stopped", "disabled", "ignored"}).Draw(t, "want"))
+				rapid.SampledFrom([]ha.RequestedState{"started", "stopped", "disabled", "ignored"}).Draw(t,
+					"want"))
 			b.services[sid].MaxRelocate = rapid.IntRange(0, 2).Draw(t, "max")
 		}
 		if rapid.IntRange(0, 4).Draw(t, "known") == 0 {
@@ -38,32 +39,41 @@ func drawBench(t *rapid.T) *bench {
 			sd.MaintenanceNode = node.Draw(t, "fallback")
 		}
 		if rapid.Bool().Draw(t, "command") {
-			sd.Cmd = []string{rapid.SampledFrom([]string{"migrate", "relocate", "stop", "odd"}).Draw(t, "name"), "b"}
+			sd.Cmd = []string{rapid.SampledFrom([]string{"migrate", "relocate", "stop", "odd"}).Draw(
+				t, "name"), "b"}
 		}
 		if rapid.Bool().Draw(t, "answered") {
-			b.lrm["a"].Results[sd.UID] = ha.LRMResult{SID: sid, ExitCode: ha.ExitCode(rapid.IntRange(0, 8).Draw(t, "code"))}
+			b.lrm["a"].Results[sd.UID] = ha.LRMResult{SID: sid,
+				ExitCode: ha.ExitCode(rapid.IntRange(0, 8).Draw(t, "code"))}
 		}
 		b.manager.ServiceStatus[sid] = sd
 	}
 	for _, name := range nodes {
 		b.manager.NodeStatus[name] = rapid.SampledFrom([]ha.NodeState{
-			ha.NodeOnline, ha.NodeMaintenance, ha.NodeUnknown, ha.NodeFence, ha.NodeGone, "odd"}).Draw(t, "node state")
+			ha.NodeOnline, ha.NodeMaintenance, ha.NodeUnknown, ha.NodeFence, ha.NodeGone, "odd"}).Draw(
+			t, "node state")
 		b.info[name] = ha.NodeInfo{Online: rapid.Bool().Draw(t, "online")}
 		b.dead[name] = rapid.Bool().Draw(t, "dead")
 		b.lrm[name].Mode = rapid.SampledFrom([]ha.Mode{"", ha.ModeActive, ha.ModeRestart, ha.ModeShutdown,
 			ha.ModeMaintenance, ha.ModeDisarm}).Draw(t, "mode")
-		b.lrm[name].State = rapid.SampledFrom([]ha.LRMState{"", "active", "wait_for_agent_lock"}).Draw(t, "lrm state")
+		b.lrm[name].State = rapid.SampledFrom([]ha.LRMState{"", "active", "wait_for_agent_lock"}).Draw(t,
+			"lrm state")
 	}
 	b.info["a"] = ha.NodeInfo{Online: true}
 	b.settings.CRS.RebalanceOnStart = rapid.Bool().Draw(t, "rebalance")
-	b.settings.CRS.Mode = rapid.SampledFrom([]ha.SchedMode{"basic", "static", "dynamic", "odd"}).Draw(t, "scheduler")
+	b.settings.CRS.Mode = rapid.SampledFrom([]ha.SchedMode{"basic", "static", "dynamic", "odd"}).Draw(t,
+		"scheduler")
 	if rapid.IntRange(0, 3).Draw(t, "disarm") == 0 {
-		b.manager.Disarm = &ha.Disarm{Mode: rapid.SampledFrom([]ha.DisarmMode{"freeze", "ignore"}).Draw(t, "disarm mode"),
+		b.manager.Disarm = &ha.Disarm{Mode: rapid.SampledFrom([]ha.DisarmMode{"freeze", "ignore"}).Draw(t,
+			"disarm mode"),
 			State: rapid.SampledFrom([]ha.DisarmState{"disarming", "disarmed"}).Draw(t, "disarm state")}
 	}
-	b.queue = rapid.SliceOfN(rapid.SampledFrom([]string{"migrate vm:1 b", "relocate ct:2 c", "stop vm:1 0", "arm-ha",
-		"disarm-ha freeze", "disarm-ha ignore", "enable-node-maintenance b", "disable-node-maintenance c", "nonsense"}), 0, 4).Draw(t, "queue")
-	b.rules = rapid.SampledFrom([]string{"", "resource-affinity: xx\n\taffinity positive\n\tresources vm:1,ct:2\n",
+	b.queue = rapid.SliceOfN(rapid.SampledFrom([]string{"migrate vm:1 b", "relocate ct:2 c",
+		"stop vm:1 0", "arm-ha",
+		"disarm-ha freeze", "disarm-ha ignore", "enable-node-maintenance b", "disable-node-maintenance c",
+		"nonsense"}), 0, 4).Draw(t, "queue")
+	b.rules = rapid.SampledFrom([]string{"", "resource-affinity: xx\n\taffinity positive\n" +
+		"\tresources vm:1,ct:2\n",
 		"node-affinity: yy\n\tnodes b\n\tresources vm:0\n\tstrict 1\n", "garbage\n"}).Draw(t, "rules")
 	return b
 }

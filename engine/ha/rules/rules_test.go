@@ -40,7 +40,8 @@ func TestCheck(t *testing.T) {
 		"too many": {pair("nn", "negative", "vm:1,vm:2,vm:3,vm:4"),
 			map[string]string{"nn": reasonTooManyServices}},
 		"both ways": {pair("pp", "positive", "vm:1,vm:2") + pair("qq", "positive", "vm:2,vm:3") + pair("nn",
-			"negative", "vm:1,vm:3"), map[string]string{"pp": reasonSharesNegative, "qq": reasonSharesNegative,
+			"negative", "vm:1,vm:3"), map[string]string{"pp": reasonSharesNegative,
+			"qq": reasonSharesNegative,
 			"nn": reasonSharesPositive}},
 		"priorities": {pair("pp", "positive", "vm:1,vm:2") + at("nn", "a:1,b", "vm:1"),
 			map[string]string{"pp": reasonPriorities, "nn": reasonPriorityNode}},
@@ -104,7 +105,8 @@ func TestNodesFor(t *testing.T) {
 }
 
 func TestAddGroups(t *testing.T) {
-	groups, _, err := config.ParseGroups("group: used\n\tnodes a:1,b\n\trestricted 1\n\ngroup: idle\n\tnodes c\n")
+	groups, _, err := config.ParseGroups("group: used\n\tnodes a:1,b\n\trestricted 1\n\ngroup: idle\n" +
+		"\tnodes c\n")
 	require.NoError(t, err)
 	services := map[string]*ha.ServiceConfig{"vm:1": {Group: "used"}, "vm:2": {Group: "absent"}, "vm:3": {}}
 	out := AddGroups(Set{}, groups, services)

@@ -47,8 +47,8 @@ func (s Stats) times(cpu, mem float64) Stats {
 
 const closeEnough = 1e-9
 
-// Loads are fractions of a node, so a unit of CPU or memory that is twice as small changes nothing, to the last
-// bit.
+// Loads are fractions of a node, so a unit of CPU or memory that is twice as small changes nothing, to the
+// last bit.
 func TestUnitsMakeNoDifference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes, service := drawNodes(t), drawService(t)
@@ -56,7 +56,8 @@ func TestUnitsMakeNoDifference(t *testing.T) {
 		for i, n := range nodes {
 			scaled[i] = testNode{name: n.name, size: n.size.times(2, 8), used: n.used.times(2, 8)}
 		}
-		require.Equal(t, usageOf(nodes).Scores(service, false), usageOf(scaled).Scores(service.times(2, 8), false))
+		require.Equal(t, usageOf(nodes).Scores(service, false),
+			usageOf(scaled).Scores(service.times(2, 8), false))
 		require.Equal(t, usageOf(nodes).Imbalance(), usageOf(scaled).Imbalance())
 	})
 }
@@ -71,8 +72,8 @@ func TestTheOrderOfNodesMakesNoDifference(t *testing.T) {
 	})
 }
 
-// Of two nodes of one size, the one with more load of both kinds never scores better, and equal ones score the
-// same.
+// Of two nodes of one size, the one with more load of both kinds never scores better, and equal ones score
+// the same.
 func TestMoreLoadNeverScoresBetter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes, service := drawNodes(t), drawService(t)
@@ -89,8 +90,8 @@ func TestMoreLoadNeverScoresBetter(t *testing.T) {
 	})
 }
 
-// A cluster beside an equal one is as uneven as one alone, and so is one in which every load is a part of what
-// it was.
+// A cluster beside an equal one is as uneven as one alone, and so is one in which every load is a part of
+// what it was.
 func TestImbalanceIsRelative(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := drawNodes(t)
@@ -139,8 +140,8 @@ func afterMove(nodes []testNode, m Migration) *Usage {
 	return usageOf(moved)
 }
 
-// What a migration promises is what the cluster shows after it, no candidate is better, and both methods give an
-// answer that does not depend on the order of the candidates.
+// What a migration promises is what the cluster shows after it, no candidate is better, and both methods give
+// an answer that does not depend on the order of the candidates.
 func TestMigrationsKeepTheirPromise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := drawNodes(t)

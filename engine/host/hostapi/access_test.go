@@ -42,19 +42,27 @@ func TestWhoIsLetIn(t *testing.T) {
 		status int // 0: let in
 		role   Role
 	}{
-		"a reader":            {"POST", "Authorization: Bearer " + readToken, "n1:8600", 0, RoleRead},
-		"a writer":            {"GET", "Authorization: Bearer " + writeToken, "198.18.0.1:8600", 0, RoleWrite},
-		"in other letters":    {"GET", "authorization: bearer " + readToken, "n1", 0, RoleRead},
-		"by IPv6":             {"GET", "Authorization: Bearer " + readToken, "[fd00::1]:8600", 0, RoleRead},
-		"no token":            {"GET", "", "n1", http.StatusUnauthorized, ""},
-		"an unknown token":    {"GET", "Authorization: Bearer " + readToken + "x", "n1", http.StatusUnauthorized, ""},
-		"a short token":       {"GET", "Authorization: Bearer x", "n1", http.StatusUnauthorized, ""},
-		"another scheme":      {"GET", "Authorization: Basic " + readToken, "n1", http.StatusUnauthorized, ""},
-		"another host":        {"GET", "Authorization: Bearer " + readToken, "n2", http.StatusMisdirectedRequest, ""},
-		"a page of its own":   {"GET", "Origin: https://n1\nAuthorization: Bearer " + readToken, "n1", http.StatusForbidden, ""},
-		"a page without CORS": {"GET", "Sec-Fetch-Site: cross-site\nAuthorization: Bearer " + readToken, "n1", http.StatusForbidden, ""},
-		"a form":              {"POST", "Content-Type: text/plain\nAuthorization: Bearer " + writeToken, "n1", http.StatusUnsupportedMediaType, ""},
-		"JSON with a charset": {"POST", "Content-Type: application/json; charset=utf-8\nAuthorization: Bearer " + writeToken, "n1", 0, RoleWrite},
+		"a reader": {"POST", "Authorization: Bearer " + readToken, "n1:8600", 0, RoleRead},
+		"a writer": {"GET", "Authorization: Bearer " + writeToken,
+			"198.18.0.1:8600", 0, RoleWrite},
+		"in other letters": {"GET", "authorization: bearer " + readToken, "n1", 0, RoleRead},
+		"by IPv6":          {"GET", "Authorization: Bearer " + readToken, "[fd00::1]:8600", 0, RoleRead},
+		"no token":         {"GET", "", "n1", http.StatusUnauthorized, ""},
+		"an unknown token": {"GET", "Authorization: Bearer " + readToken + "x", "n1",
+			http.StatusUnauthorized, ""},
+		"a short token": {"GET", "Authorization: Bearer x", "n1", http.StatusUnauthorized, ""},
+		"another scheme": {"GET", "Authorization: Basic " + readToken, "n1",
+			http.StatusUnauthorized, ""},
+		"another host": {"GET", "Authorization: Bearer " + readToken, "n2",
+			http.StatusMisdirectedRequest, ""},
+		"a page of its own": {"GET", "Origin: https://n1\nAuthorization: Bearer " + readToken, "n1",
+			http.StatusForbidden, ""},
+		"a page without CORS": {"GET", "Sec-Fetch-Site: cross-site\nAuthorization: Bearer " + readToken, "n1",
+			http.StatusForbidden, ""},
+		"a form": {"POST", "Content-Type: text/plain\nAuthorization: Bearer " + writeToken, "n1",
+			http.StatusUnsupportedMediaType, ""},
+		"JSON with a charset": {"POST", "Content-Type: application/json; charset=utf-8\n" +
+			"Authorization: Bearer " + writeToken, "n1", 0, RoleWrite},
 		"a type that is no type": {"POST", "Content-Type: ;\nAuthorization: Bearer " + writeToken, "n1",
 			http.StatusUnsupportedMediaType, ""},
 	} {
@@ -122,13 +130,15 @@ func TestClientsAreRefused(t *testing.T) {
 		`[]`:          "cannot unmarshal",
 		`{"token":1}`: "unknown field",
 		`{} {}`:       "text after the end",
-		`{"tokens":[{"name":"a","role":"read","sha256":"12"}]}`:         "64 hexadecimal digits",
-		`{"tokens":[{"name":"a","role":"all","sha256":"` + sum + `"}]}`: `role "all": write "read" or "write"`,
-		`{"tokens":[{"role":"read","sha256":"` + sum + `"}]}`:           "has no name",
-		`{"certificates":[{"role":"read"}]}`:                            "without common_name",
-		`{"certificates":[{"common_name":"a","role":""}]}`:              `role ""`,
-		strings.Repeat(`[`, 20):                                         "",
-		`{"tokens":[{"name":"a","role":"read","sha256":"` + sum + `"},` + `{"name":"a","role":"read","sha256":"` + sum + `"}]}`: "two tokens",
+		`{"tokens":[{"name":"a","role":"read","sha256":"12"}]}`: "64 hexadecimal digits",
+		`{"tokens":[{"name":"a","role":"all","sha256":"` + sum +
+			`"}]}`: `role "all": write "read" or "write"`,
+		`{"tokens":[{"role":"read","sha256":"` + sum + `"}]}`: "has no name",
+		`{"certificates":[{"role":"read"}]}`:                  "without common_name",
+		`{"certificates":[{"common_name":"a","role":""}]}`:    `role ""`,
+		strings.Repeat(`[`, 20):                               "",
+		`{"tokens":[{"name":"a","role":"read","sha256":"` + sum + `"},` +
+			`{"name":"a","role":"read","sha256":"` + sum + `"}]}`: "two tokens",
 	} {
 		_, err := DecodeClients([]byte(text))
 		require.ErrorIs(t, err, ErrAccess, text)

@@ -39,7 +39,8 @@ func FuzzAPI(f *testing.F) {
 		{"POST", hostapi.PathOp + "p/../../health", ""}, {"POST", hostapi.PathOp, "x"},
 		{"POST", hostapi.PathControl + "kill/p", ""}, {"POST", hostapi.PathControl + "start/p", ""},
 		{"POST", hostapi.PathControl + "pause/q", ""}, {"POST", hostapi.PathControl + "fly/p", ""},
-		{"POST", hostapi.PathClock, `{"offset_ns": 1, "drift_ppm": -1}`}, {"POST", hostapi.PathClock, hugeClock},
+		{"POST", hostapi.PathClock, `{"offset_ns": 1, "drift_ppm": -1}`},
+		{"POST", hostapi.PathClock, hugeClock},
 		{"POST", hostapi.PathClock, `{"offset": []}`}, {"DELETE", "/", ""},
 	} {
 		f.Add(seed.method, seed.path, []byte(seed.body))

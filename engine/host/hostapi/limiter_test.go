@@ -7,8 +7,11 @@ import (
 )
 
 func TestDoorLetsNoClientTakeAllPlaces(t *testing.T) {
-	d := newLimiter(limits{connections: 3, connectionsOfOne: 2, operations: 3, operationsOfOne: 2, operationBytes: 10})
-	enter := func(client string, bytes int64) (func(), error) { return d.admitOperation(client, bytes, false) }
+	d := newLimiter(limits{connections: 3, connectionsOfOne: 2, operations: 3, operationsOfOne: 2,
+		operationBytes: 10})
+	enter := func(client string, bytes int64) (func(), error) {
+		return d.admitOperation(client, bytes, false)
+	}
 	leave, err := enter("a", 1)
 	require.NoError(t, err)
 	_, err = enter("a", 1)

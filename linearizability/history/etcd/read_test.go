@@ -41,23 +41,30 @@ func TestRequests(t *testing.T) {
 		in, out string
 		expect  uint64
 	}{
-		"put":                 {operation(txn("", put, ""), txnResult), "write", history.OK, `"x"`, "", 0},
-		"long value":          {operation(txn("", long, ""), txnResult), "write", history.OK, `{"hash":99}`, "", 0},
-		"delete":              {operation(txn("", remove, ""), txnResult), "delete", history.OK, "", "", 0},
-		"conditional delete":  {operation(txn(atFive, remove, get), failure), "delete", history.Fail, "", "", 0},
-		"cas":                 {operation(txn(atFive, put, get), txnResult), "cas", history.OK, `"x"`, "", 5},
-		"refused cas":         {operation(txn(atFive, put, get), failure), "cas", history.Fail, `"x"`, "", 5},
-		"other key's version": {operation(txn(other, put, get), txnResult), "write", history.OK, `"x"`, "", 0},
-		"unknown":             {operation(txn("", put, ""), lost), "write", history.Info, `"x"`, "", 0},
-		"persisted":           {operation(txn("", put, ""), `{"Persisted":true}`), "write", history.Info, `"x"`, "", 0},
+		"put": {operation(txn("", put, ""), txnResult), "write", history.OK, `"x"`, "", 0},
+		"long value": {operation(txn("", long, ""), txnResult), "write", history.OK,
+			`{"hash":99}`, "", 0},
+		"delete": {operation(txn("", remove, ""), txnResult), "delete", history.OK, "", "", 0},
+		"conditional delete": {operation(txn(atFive, remove, get), failure), "delete",
+			history.Fail, "", "", 0},
+		"cas":         {operation(txn(atFive, put, get), txnResult), "cas", history.OK, `"x"`, "", 5},
+		"refused cas": {operation(txn(atFive, put, get), failure), "cas", history.Fail, `"x"`, "", 5},
+		"other key's version": {operation(txn(other, put, get), txnResult), "write",
+			history.OK, `"x"`, "", 0},
+		"unknown":   {operation(txn("", put, ""), lost), "write", history.Info, `"x"`, "", 0},
+		"persisted": {operation(txn("", put, ""), `{"Persisted":true}`), "write", history.Info, `"x"`, "", 0},
 		"read": {operation(`{"Type":"range","Range":{"Start":"a"}}`,
-			`{"Range":{"KVs":[{"Key":"a","Value":{"Value":"x"},"ModRevision":3}]},"Revision":1}`), "read", history.OK, "",
+			`{"Range":{"KVs":[{"Key":"a","Value":{"Value":"x"},"ModRevision":3}]},"Revision":1}`), "read",
+			history.OK, "",
 			`"x"`, 0},
-		"absent": {operation(`{"Type":"range","Range":{"Start":"a"}}`, `{"Range":{"KVs":[]},"Revision":1}`), "read",
+		"absent": {operation(`{"Type":"range","Range":{"Start":"a"}}`, `{"Range":{"KVs":[]},"Revision":1}`),
+			"read",
 			history.OK, "", "", 0},
 		"read in a txn": {operation(txn("", get, ""),
-			`{"Txn":{"Results":[{"KVs":[{"Key":"a","Value":{"Value":"x"}}]}]},"Revision":1}`), "read", history.OK, "", `"x"`, 0},
-		"old revision": {operation(`{"Type":"range","Range":{"Start":"a","Revision":3}}`, `{"ClientError":"compacted"}`),
+			`{"Txn":{"Results":[{"KVs":[{"Key":"a","Value":{"Value":"x"}}]}]},"Revision":1}`), "read",
+			history.OK, "", `"x"`, 0},
+		"old revision": {operation(`{"Type":"range","Range":{"Start":"a","Revision":3}}`,
+			`{"ClientError":"compacted"}`),
 			"range", history.Fail, `{"Type":"range","Range":{"Start":"a","Revision":3}}`, "", 0},
 		"leased put": {operation(txn("", leased, ""), txnResult), "write", history.OK, `"x"`, "", 0},
 	} {
@@ -76,12 +83,14 @@ func TestRequests(t *testing.T) {
 
 func TestWhatIsMissing(t *testing.T) {
 	put := func(lease, revision string) string {
-		return operation(txn("", `{"Type":"put-operation","Put":{"Key":"a","Value":{"Value":"x"},"LeaseID":`+lease+`}}`, ""),
+		return operation(txn("", `{"Type":"put-operation","Put":{"Key":"a","Value":{"Value":"x"},"LeaseID":`+
+			lease+`}}`, ""),
 			`{"Txn":{"Results":[{}]},"Revision":`+revision+`}`)
 	}
 	revoke := operation(`{"Type":"leaseRevoke","LeaseRevoke":{"LeaseID":7}}`, `{"Revision":3}`)
 	grant := operation(`{"Type":"leaseGrant","LeaseGrant":{"LeaseID":7}}`, `{"Revision":1}`)
-	both := operation(txn("", `{"Type":"put-operation","Put":{"Key":"a"}},{"Type":"put-operation","Put":{"Key":"b"}}`, ""),
+	both := operation(
+		txn("", `{"Type":"put-operation","Put":{"Key":"a"}},{"Type":"put-operation","Put":{"Key":"b"}}`, ""),
 		`{"Txn":{"Results":[{},{}]},"Revision":2}`)
 	for text, want := range map[string]string{
 		put("0", "2"):                     "",
@@ -123,8 +132,10 @@ func TestBadOperationsNameTheLine(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(operation(txn(`{"Key":"a"}`, `{"Type":"put-operation","Put":{"Key":"a"}}`, `{"Type":"range-operation"}`), txnResult))
-	f.Add(operation(`{"Type":"range","Range":{"Start":"a"}}`, `{"Range":{"KVs":[{"Value":{"Hash":1},"ModRevision":3}]}}`))
+	f.Add(operation(txn(`{"Key":"a"}`, `{"Type":"put-operation","Put":{"Key":"a"}}`,
+		`{"Type":"range-operation"}`), txnResult))
+	f.Add(operation(`{"Type":"range","Range":{"Start":"a"}}`,
+		`{"Range":{"KVs":[{"Value":{"Hash":1},"ModRevision":3}]}}`))
 	f.Add(operation(`{"Type":"leaseRevoke"}`, `{"Error":"x"}`))
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := etcd.Read(strings.NewReader(text))

@@ -20,10 +20,12 @@ func TestReadEDN(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []history.Event{
 		{Index: 0, Time: 17, Type: history.Invoke, F: "read"},
-		{Index: 1, Time: 20, Process: -1, Type: history.Info, F: "start", Value: []byte(`{"cut":["n1"],"x":[1,2.5,-3,"a"]}`)},
+		{Index: 1, Time: 20, Process: -1, Type: history.Info, F: "start",
+			Value: []byte(`{"cut":["n1"],"x":[1,2.5,-3,"a"]}`)},
 		{Index: 2, Time: 31, Type: history.OK, F: "read", Value: []byte(`"say \"hé\""`)},
 		{Index: 3, Time: 40, Process: 1, Type: history.Invoke, F: "cas", Key: "7", Value: []byte(`[3,4]`)},
-		{Index: 4, Time: 41, Process: 1, Type: history.Info, F: "cas", Value: []byte(`[3,4]`), Error: "timeout"},
+		{Index: 4, Time: 41, Process: 1, Type: history.Info, F: "cas", Value: []byte(`[3,4]`),
+			Error: "timeout"},
 	}, r.Events)
 	require.True(t, r.Timed)
 }
@@ -98,15 +100,18 @@ func TestNumbers(t *testing.T) {
 		"0": "0", "-0": "0", "+7": "7", "0x1f": "31", "-0XFF": "-255", "017": "15", "-010": "-8", "00": "0",
 		"2r1010": "10", "36rZz": "1295", "-16rff": "-255", "12N": "12", "0x10N": "16",
 		"123456789012345678901234567890": "123456789012345678901234567890",
-		"1.0":                            "1.0", "-0.0": "0.0", "1.50M": "1.5", "3M": "3.0", "1.": "1.0", "2e3": "2000.0", "1e400": `"##Inf"`,
-		"08.5": "8.5", "##-Inf": `"##-Inf"`, "1/2": `"1/2"`, "-4/6": `"-2/3"`, "6/3": "2", "#{2 10 1 2}": "[1,2,10]",
+		"1.0":                            "1.0", "-0.0": "0.0", "1.50M": "1.5", "3M": "3.0", "1.": "1.0",
+		"2e3": "2000.0", "1e400": `"##Inf"`,
+		"08.5": "8.5", "##-Inf": `"##-Inf"`, "1/2": `"1/2"`, "-4/6": `"-2/3"`, "6/3": "2",
+		"#{2 10 1 2}":            "[1,2,10]",
 		"#{[2 1] #{1 2} #{2 1}}": "[[1,2],[2,1]]",
 	} {
 		r, err := jepsen.ReadEDN(strings.NewReader("{:process 0 :type :ok :f :read :value " + text + "}"))
 		require.NoError(t, err, text)
 		require.Equal(t, want, string(r.Events[0].Value), text)
 	}
-	for _, text := range []string{"08", "1/0", "2r12", "1r0", "37r1", "0x", "1x", "1N0", "1/2/3", "2r1010N", "0x1g"} {
+	for _, text := range []string{"08", "1/0", "2r12", "1r0", "37r1", "0x", "1x", "1N0", "1/2/3",
+		"2r1010N", "0x1g"} {
 		_, err := jepsen.ReadEDN(strings.NewReader("{:process 0 :type :ok :f :read :value " + text + "}"))
 		require.ErrorIs(t, err, jepsen.ErrSyntax, text)
 	}
@@ -115,7 +120,8 @@ func TestNumbers(t *testing.T) {
 // TestTuples: which histories are split by key.
 func TestTuples(t *testing.T) {
 	call := func(f, value string) string {
-		return "{:process 0 :type :invoke :f :" + f + " :value " + value + "}{:process 0 :type :ok :f :" + f + "}"
+		return "{:process 0 :type :invoke :f :" + f + " :value " + value + "}{:process 0 :type :ok :f :" + f +
+			"}"
 	}
 	for text, want := range map[string]int{
 		call("read", "[1 nil]"): 1,

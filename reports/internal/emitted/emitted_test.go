@@ -17,7 +17,8 @@ import (
 )
 
 func record(at time.Duration, machine int, process, kind, data string) *emitted.Record {
-	return &emitted.Record{At: at, Machine: machine, Process: process, Kind: kind, Data: json.RawMessage(data)}
+	return &emitted.Record{At: at, Machine: machine, Process: process, Kind: kind,
+		Data: json.RawMessage(data)}
 }
 
 func name(machine int) string { return fmt.Sprintf("n%d", machine+1) }
@@ -73,8 +74,10 @@ func TestMessagesArePaired(t *testing.T) {
 			sent := time.Duration(1 + 2*i) // no two at a time
 			from := rapid.IntRange(0, machines-1).Draw(t, "from")
 			if rapid.Bool().Draw(t, "to one") {
-				to := rapid.IntRange(0, machines-1).Filter(func(to int) bool { return to != from }).Draw(t, "to")
-				m := emitted.Message{From: from, To: to, Sent: sent, Received: -1, Process: "p", Kind: "asked"}
+				to := rapid.IntRange(0, machines-1).Filter(func(to int) bool { return to != from }).Draw(t,
+					"to")
+				m := emitted.Message{From: from, To: to, Sent: sent, Received: -1,
+					Process: "p", Kind: "asked"}
 				records = append(records, record(sent, from, "p", "asked",
 					fmt.Sprintf(`{"to":%q,"number":%d}`, name(to), i)))
 				if rapid.Bool().Draw(t, "arrives") {
@@ -98,7 +101,8 @@ func TestMessagesArePaired(t *testing.T) {
 					toSelf++
 					continue
 				}
-				want = append(want, emitted.Message{From: from, To: to, Sent: sent, Received: at, Process: "p",
+				want = append(want, emitted.Message{From: from, To: to, Sent: sent,
+					Received: at, Process: "p",
 					Kind: "delivered"})
 			}
 		}
@@ -113,7 +117,8 @@ func TestMessagesArePaired(t *testing.T) {
 		}
 		require.ElementsMatch(t, want, got)
 		require.Equal(t, toSelf, messages.ToSelf)
-		require.True(t, slices.IsSortedFunc(got, func(a, b emitted.Message) int { return cmp.Compare(a.At(), b.At()) }))
+		require.True(t, slices.IsSortedFunc(got,
+			func(a, b emitted.Message) int { return cmp.Compare(a.At(), b.At()) }))
 	})
 }
 
@@ -158,7 +163,8 @@ func FuzzDecode(f *testing.F) {
 func TestLookHasLimits(t *testing.T) {
 	lines := func(do func([]byte) error) error {
 		for i := range 1000 {
-			line := fmt.Sprintf(`{"at":%d,"machine":0,"process":"p","kind":"sent","record":{"to":"n2","n":%d}}`, i*10, i)
+			line := fmt.Sprintf(
+				`{"at":%d,"machine":0,"process":"p","kind":"sent","record":{"to":"n2","n":%d}}`, i*10, i)
 			if err := do([]byte(line)); err != nil {
 				return err
 			}

@@ -37,8 +37,9 @@ func TestRowHasAStepForEachPoint(t *testing.T) {
 func TestSection(t *testing.T) {
 	var events []likelihood.Event
 	for i := range 3000 {
-		events = append(events, likelihood.Event{At: time.Duration(30_000-10*i) * time.Millisecond, Where: "n1",
-			What: "x\x1b"})
+		events = append(events, likelihood.Event{At: time.Duration(30_000-10*i) * time.Millisecond,
+			Where: "n1",
+			What:  "x\x1b"})
 	}
 	s := likelihood.SectionOf(result(), events)
 	require.Equal(t, likelihood.Line{At: "10.000000\u00a0s", Where: "n1", What: `x\x1b`}, s.Events[0])

@@ -47,7 +47,8 @@ type decoded struct {
 }
 
 func source() opdata.Source {
-	return opdata.Source{Client: func(process int) int { return process % 10 }, Violation: map[int64]int{2: 1},
+	return opdata.Source{Client: func(process int) int { return process % 10 },
+		Violation:  map[int64]int{2: 1},
 		LatencyLow: 1000, LatencyHigh: time.Second}
 }
 
@@ -62,11 +63,14 @@ func write(t require.TestingT, ops []history.Operation, s opdata.Source) (*opdat
 
 func TestColumnsGolden(t *testing.T) {
 	c, text, _ := write(t, []history.Operation{
-		{Index: 0, Process: 11, Call: 1_000_000, Return: 3_500_000, Outcome: history.OK, F: "write", Key: "k1",
+		{Index: 0, Process: 11, Call: 1_000_000, Return: 3_500_000, Outcome: history.OK,
+			F: "write", Key: "k1",
 			Input: json.RawMessage(`"v"`), Rev: 7, Mod: 7, ID: "c1-0", Node: "n1"},
-		{Index: 2, Process: 1, Call: 4_000_000, Return: history.Never, Ended: 1_004_000_000, Outcome: history.Info,
-			F: "cas", Key: "k1", Input: json.RawMessage(`"</script>"`), Error: "timeout", Node: "n2"},
-		{Index: 3, Process: 2, Call: 5_000_000, Return: history.Never, Outcome: history.Info, F: "read", Key: "k2"},
+		{Index: 2, Process: 1, Call: 4_000_000, Return: history.Never, Ended: 1_004_000_000,
+			Outcome: history.Info,
+			F:       "cas", Key: "k1", Input: json.RawMessage(`"</script>"`), Error: "timeout", Node: "n2"},
+		{Index: 3, Process: 2, Call: 5_000_000, Return: history.Never, Outcome: history.Info,
+			F: "read", Key: "k2"},
 		{Index: 4, Process: 3, Call: 5_000_001, Return: 5_000_002, Outcome: history.Fail, F: "cas", Key: "k1",
 			Expect: 6, Input: json.RawMessage(`"v"`), Output: json.RawMessage(`"v"`), Rev: 1 << 60},
 	}, source())
@@ -91,10 +95,12 @@ func TestNothingIsLeftOut(t *testing.T) {
 			at += rapid.Int64Range(0, 1e12).Draw(t, "later")
 			index += rapid.Int64Range(1, 5).Draw(t, "events")
 			op := history.Operation{Index: index, Process: rapid.IntRange(0, 99).Draw(t, "process"), Call: at,
-				Return: history.Never, F: text.Draw(t, "f"), Key: text.Draw(t, "key"), Node: text.Draw(t, "node"),
+				Return: history.Never, F: text.Draw(t, "f"), Key: text.Draw(t, "key"),
+				Node:  text.Draw(t, "node"),
 				Error: text.Draw(t, "error"), ID: text.Draw(t, "id"), Rev: rapid.Uint64().Draw(t, "revision"),
 				Mod: rapid.Uint64().Draw(t, "modified")}
-			op.Outcome = rapid.SampledFrom([]history.Type{history.OK, history.Fail, history.Info}).Draw(t, "outcome")
+			op.Outcome = rapid.SampledFrom([]history.Type{history.OK, history.Fail, history.Info}).Draw(t,
+				"outcome")
 			took := rapid.Int64Range(1, 1e12).Draw(t, "took")
 			if op.Outcome != history.Info {
 				op.Return = at + took
@@ -121,9 +127,12 @@ func TestNothingIsLeftOut(t *testing.T) {
 				require.EqualValues(t, -1, d.Took[i])
 			}
 			require.EqualValues(t, op.Process%10, d.Client[i])
-			require.Equal(t, map[history.Type]int64{history.OK: 0, history.Fail: 1, history.Info: 2}[op.Outcome], d.Outcome[i])
-			require.Equal(t, []string{short(op.F), short(op.Key), short(op.Node), short(op.Error), short(op.ID)},
-				[]string{d.Functions[d.Function[i]], d.Keys[d.Key[i]], d.Nodes[d.Node[i]], d.Errors[d.Error[i]], d.IDs[i]})
+			require.Equal(t, map[history.Type]int64{history.OK: 0, history.Fail: 1,
+				history.Info: 2}[op.Outcome], d.Outcome[i])
+			require.Equal(t, []string{short(op.F), short(op.Key), short(op.Node),
+				short(op.Error), short(op.ID)},
+				[]string{d.Functions[d.Function[i]], d.Keys[d.Key[i]], d.Nodes[d.Node[i]],
+					d.Errors[d.Error[i]], d.IDs[i]})
 			require.Equal(t, op.Rev, revision(d, d.Revision[i]))
 			require.Equal(t, op.Mod, revision(d, d.Modified[i]))
 		}
@@ -147,7 +156,8 @@ func revision(d *decoded, n int64) (rev uint64) {
 func TestTextsHaveALimit(t *testing.T) {
 	var ops []history.Operation
 	for i := range int64(100) {
-		ops = append(ops, history.Operation{Index: i, Call: i, Return: i + 1, Outcome: history.OK, F: "write", Key: "k",
+		ops = append(ops, history.Operation{Index: i, Call: i, Return: i + 1, Outcome: history.OK,
+			F: "write", Key: "k",
 			Input: json.RawMessage(`"` + strings.Repeat("x", int(i%40)) + `"`), ID: "id"})
 	}
 	s := source()

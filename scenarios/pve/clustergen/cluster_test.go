@@ -14,7 +14,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-var scenario = clustergen.Scenario{Machines: []string{"n1", "n2", "n3", "n4", "n5"}, Duration: 10 * time.Minute}
+var scenario = clustergen.Scenario{Machines: []string{"n1", "n2", "n3", "n4", "n5"},
+	Duration: 10 * time.Minute}
 
 // seeded draws from one stream, whatever the label.
 type seeded struct{ *rand.Rand }
@@ -87,7 +88,8 @@ func TestZeroDrawsAreTheTamestCluster(t *testing.T) {
 	require.Empty(t, spec.Commands)
 }
 
-// TestNodesLeaveMaintenanceAfterTheFaults: after the faults every node leaves maintenance, and the manager is armed.
+// TestNodesLeaveMaintenanceAfterTheFaults: after the faults every node leaves maintenance, and the manager is
+// armed.
 func TestNodesLeaveMaintenanceAfterTheFaults(t *testing.T) {
 	r := &haspec.Random{ServicesMax: 1, CommandEvery: 5 * time.Second}
 	machines, spec := drawn(r, 1)
@@ -110,8 +112,10 @@ func TestWhatCannotBeDrawnIsRefused(t *testing.T) {
 		in   clustergen.Scenario
 	}{
 		"random: services, rules and commands are drawn; leave them out": {
-			haspec.Spec{Services: map[string]string{"vm:1": "n1"}, Random: &haspec.Random{ServicesMax: 3}}, scenario},
-		"random.services_max: 0 is out of range; write 1 to 200": {haspec.Spec{Random: &haspec.Random{}}, scenario},
+			haspec.Spec{Services: map[string]string{"vm:1": "n1"}, Random: &haspec.Random{ServicesMax: 3}},
+			scenario},
+		"random.services_max: 0 is out of range; write 1 to 200": {haspec.Spec{Random: &haspec.Random{}},
+			scenario},
 		"random.machines_min: 9 is out of range; write 1 to 5": {
 			haspec.Spec{Random: &haspec.Random{ServicesMax: 1, MachinesMin: 9}}, scenario},
 		"random.rules_max: -1 is out of range; write 0 to 40": {

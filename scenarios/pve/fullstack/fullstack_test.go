@@ -22,7 +22,8 @@ const ownScenarios = "../../../engine/ha/conformance/testdata/scenarios"
 // replay replays one folder and fails the test where a tier fails.
 func replay(t *testing.T, folder string, seed uint64) fullstack.Result {
 	t.Helper()
-	result := fullstack.Replay(context.Background(), folder, fullstack.Options{Runner: sim.Runner{}, Seed: seed})
+	result := fullstack.Replay(context.Background(), folder,
+		fullstack.Options{Runner: sim.Runner{}, Seed: seed})
 	if result.Inexpressible != "" {
 		t.Skip(result.Inexpressible)
 	}

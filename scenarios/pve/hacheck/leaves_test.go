@@ -36,12 +36,15 @@ func TestTheOrderOfALeave(t *testing.T) {
 	removed := func(from, to time.Duration) map[string][]check.Span {
 		return map[string][]check.Span{"vm:100": span(from, to)}
 	}
-	for name, c := range map[string]leaveCase{"after the service": {down: true, leftAt: 60 * time.Second, valid: true},
-		"before it has ended":       {down: true, leftAt: 30 * time.Second},
-		"the machine stays on":      {leftAt: 30 * time.Second, valid: true},
-		"the service is removed":    {down: true, leftAt: 30 * time.Second, removed: removed(15, 40), valid: true},
-		"the service was removed":   {down: true, leftAt: 30 * time.Second, removed: removed(5, 15)},
-		"disarmed when ordered":     {down: true, leftAt: 30 * time.Second, disarmed: span(15, 25), valid: true},
+	for name, c := range map[string]leaveCase{"after the service": {down: true, leftAt: 60 * time.Second,
+		valid: true},
+		"before it has ended":  {down: true, leftAt: 30 * time.Second},
+		"the machine stays on": {leftAt: 30 * time.Second, valid: true},
+		"the service is removed": {down: true, leftAt: 30 * time.Second, removed: removed(15, 40),
+			valid: true},
+		"the service was removed": {down: true, leftAt: 30 * time.Second, removed: removed(5, 15)},
+		"disarmed when ordered": {down: true, leftAt: 30 * time.Second,
+			disarmed: span(15, 25), valid: true},
 		"armed before it goes down": {down: true, leftAt: 30 * time.Second, disarmed: span(5, 15)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,8 @@ func TestRecoveryIsJudgedByWhatConcernsIt(t *testing.T) {
 		x.require(recovery{}, want, LostService)
 		x = down() // the same if its agent moves it away at last
 		x.change(220, "n2/crm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
-		x.change(second, "n1/lrm", "rename", haproc.GuestPath("vm:100", "n1"), haproc.GuestPath("vm:100", "n3"))
+		x.change(second, "n1/lrm", "rename", haproc.GuestPath("vm:100", "n1"),
+			haproc.GuestPath("vm:100", "n3"))
 		x.at(second+1, 2, resource.Active{SID: "vm:100", On: true})
 		x.require(recovery{}, want, LostService)
 	}
@@ -88,8 +89,8 @@ func TestAnAgentWaitsForALockThatAMasterTook(t *testing.T) {
 	}
 }
 
-// TestALockedGuestNeedNotMove: a service that is down and must move first waits for its guest's lock, as long as
-// its node is there.
+// TestALockedGuestNeedNotMove: a service that is down and must move first waits for its guest's lock, as long
+// as its node is there.
 func TestALockedGuestNeedNotMove(t *testing.T) {
 	for lock, want := range map[string]linearizability.Validity{"lock vm:100 backup": valid,
 		"unlock vm:100": invalid} {
@@ -102,8 +103,8 @@ func TestALockedGuestNeedNotMove(t *testing.T) {
 	}
 }
 
-// TestAServiceWhoseStartsFailMayBeGivenUp: after as many starts as its settings allow, where the scenario lets
-// them fail, and not before.
+// TestAServiceWhoseStartsFailMayBeGivenUp: after as many starts as its settings allow, where the scenario
+// lets them fail, and not before.
 func TestAServiceWhoseStartsFailMayBeGivenUp(t *testing.T) {
 	for _, c := range []struct {
 		flaw   haspec.Flaw
@@ -120,10 +121,12 @@ func TestAServiceWhoseStartsFailMayBeGivenUp(t *testing.T) {
 		x.cluster.HA.Flaws = map[string]haspec.Flaw{"vm:100": c.flaw}
 		x.at(100, 0, resource.Active{SID: "vm:100"})
 		for i := range c.failed {
-			x.at(110+10*i, 0, haproc.CommandDone{UID: "u", SID: "vm:100", State: ha.Started, ExitCode: ha.ExitError})
+			x.at(110+10*i, 0, haproc.CommandDone{UID: "u", SID: "vm:100", State: ha.Started,
+				ExitCode: ha.ExitError})
 		}
 		x.ends(&ha.ManagerStatus{ServiceStatus: map[string]*ha.ServiceStatus{
-			"vm:100": {Node: "n1", State: ha.Error}}}, map[string]*ha.ServiceConfig{"vm:100": {State: ha.WantStarted}})
+			"vm:100": {Node: "n1", State: ha.Error}}},
+			map[string]*ha.ServiceConfig{"vm:100": {State: ha.WantStarted}})
 		x.require(finalState{}, c.want, LostService)
 	}
 }
@@ -135,7 +138,8 @@ func TestFailingStartsBuyTimeOnlyAsOftenAsAllowed(t *testing.T) {
 		x.cluster.HA.Flaws = map[string]haspec.Flaw{"vm:100": {Starts: 9}}
 		x.at(100, 0, resource.Active{SID: "vm:100"})
 		for i := range failed {
-			x.at(110+50*i, 0, haproc.CommandDone{UID: "u", SID: "vm:100", State: ha.Started, ExitCode: ha.ExitError})
+			x.at(110+50*i, 0, haproc.CommandDone{UID: "u", SID: "vm:100", State: ha.Started,
+				ExitCode: ha.ExitError})
 		}
 		x.at(110+50*failed, 0, resource.Active{SID: "vm:100", On: true})
 		x.require(recovery{}, want, LostService)

@@ -128,8 +128,8 @@ func TestAKillIsAReasonWhenItHappened(t *testing.T) {
 	}
 }
 
-// TestAFrozenWatchdogStandsStill: the time for which a machine was frozen does not count between the end of what
-// feeds its watchdog and the reset.
+// TestAFrozenWatchdogStandsStill: the time for which a machine was frozen does not count between the end of
+// what feeds its watchdog and the reset.
 func TestAFrozenWatchdogStandsStill(t *testing.T) {
 	for until, want := range map[int]linearizability.Validity{150: invalid, 187: valid} {
 		x := running(t)
@@ -202,8 +202,8 @@ func TestALateNeighborWhoseRingsDoNotLast(t *testing.T) {
 	}
 }
 
-// TestAFreezeDelaysTheResetOfAFencedNode: the watchdog stands still with its machine, so a reset may come that
-// much later after the master has given the node up for a reason.
+// TestAFreezeDelaysTheResetOfAFencedNode: the watchdog stands still with its machine, so a reset may come
+// that much later after the master has given the node up for a reason.
 func TestAFreezeDelaysTheResetOfAFencedNode(t *testing.T) {
 	for frozen, want := range map[int]linearizability.Validity{0: invalid, 60: valid} {
 		x := running(t)

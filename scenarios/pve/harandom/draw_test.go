@@ -61,7 +61,8 @@ func TestFoldersContainMuch(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"groups", "rules_config", "datacenter.cfg", "service_config",
-		string(ha.DiffDisarmedNode), string(ha.DiffDeclinedMoves), string(ha.DiffNeverSeen), string(ha.DiffRuleMessages)} {
+		string(ha.DiffDisarmedNode), string(ha.DiffDeclinedMoves), string(ha.DiffNeverSeen),
+		string(ha.DiffRuleMessages)} {
 		require.True(t, found[name], name)
 	}
 }

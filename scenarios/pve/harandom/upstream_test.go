@@ -20,9 +20,9 @@ import (
 var upstreamLogs string
 
 // TestDecisionsEqualThoseOfAnotherManager compares the logs of drawn folders with the logs that Proxmox VE's
-// manager writes, of which only the digests are kept. After a change of the draws the list must be made again:
-// write the folders with holdfast conformance ha-random --wild --write, and replay them with that manager's test
-// cluster.
+// manager writes, of which only the digests are kept. After a change of the draws the list must be made
+// again: write the folders with holdfast conformance ha-random --wild --write, and replay them with that
+// manager's test cluster.
 func TestDecisionsEqualThoseOfAnotherManager(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(upstreamLogs), "\n")[1:]
 	require.Greater(t, len(lines), 100)

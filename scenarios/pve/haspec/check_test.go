@@ -28,7 +28,8 @@ func TestASectionThatMakesSenseIsAccepted(t *testing.T) {
 			FenceBoards: []string{"pdu"},
 			FenceFaults: []haspec.DeviceFault{
 				{Device: "pdu", Kind: haspec.DeviceSlow, Latency: time.Second, From: []string{"n1"}},
-				{Device: "pdu", Kind: haspec.DeviceMute, Nodes: []string{"n3"}, At: time.Second, For: time.Second}},
+				{Device: "pdu", Kind: haspec.DeviceMute, Nodes: []string{"n3"}, At: time.Second,
+					For: time.Second}},
 			Commands: []haspec.Command{
 				{On: "n1", Run: "migrate vm:100 n9"}, // operators make mistakes
 				{On: "n1", Run: "create vm:101 n2 started"},
@@ -40,8 +41,9 @@ func TestASectionThatMakesSenseIsAccepted(t *testing.T) {
 			Guests:     map[string]haspec.Guest{"vm:101": {Cores: 2, Load: []haspec.Load{{At: 0}, {At: 1}}}},
 			Nodes:      map[string]haspec.Node{"n1": {CPUs: 4}},
 			Flaws:      map[string]haspec.Flaw{"vm:100": {Starts: 1, On: []string{"n1"}}},
-			Operations: &haspec.Operations{Count: 3, Kinds: []string{haspec.RequestStop}, Services: []string{"vm:100"}},
-			Disabled:   []string{"n2"}, ManagerStatus: `{"master_node":"n1"}`,
+			Operations: &haspec.Operations{Count: 3, Kinds: []string{haspec.RequestStop},
+				Services: []string{"vm:100"}},
+			Disabled: []string{"n2"}, ManagerStatus: `{"master_node":"n1"}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) { require.NoError(t, spec.Check(machines, machines)) })
@@ -70,16 +72,22 @@ func TestInvalidServicesAndGuestsAreRefused(t *testing.T) {
 		`datacenter: decisions=loose`: {Datacenter: "ha: decisions=loose\n"},
 		`manager_status: `: {
 			ManagerStatus: "{"},
-		`ends_on: vm:100 on n4`:                           {Services: services, EndsOn: map[string]string{"vm:100": "n4"}},
-		`up_at: there is no service vm:7`:                 {UpAt: map[string]time.Duration{"vm:7": 0}},
-		`down_at_most: vm:100 at most -1ns`:               {Services: services, DownAtMost: map[string]time.Duration{"vm:100": -1}},
-		`guests: there is no service vm:7`:                {Guests: map[string]haspec.Guest{"vm:7": {}}},
-		`guests: vm:100: sizes cannot be negative`:        {Services: services, Guests: map[string]haspec.Guest{"vm:100": {Cores: -1}}},
-		`guests: vm:100: sizes cannot be negative, and a`: {Services: services, Guests: map[string]haspec.Guest{"vm:100": {Lock: "a b"}}},
-		`guests: the load of vm:100 at 1s: times must rise`: {Services: services, Guests: map[string]haspec.Guest{
-			"vm:100": {Load: []haspec.Load{{At: time.Second}, {At: time.Second}}}}},
-		`flaws: vm:7: no such service`:        {Flaws: map[string]haspec.Flaw{"vm:7": {}}},
-		`flaws: vm:100: no machine is called`: {Services: services, Flaws: map[string]haspec.Flaw{"vm:100": {On: []string{"n4"}}}},
+		`ends_on: vm:100 on n4`: {Services: services,
+			EndsOn: map[string]string{"vm:100": "n4"}},
+		`up_at: there is no service vm:7`: {UpAt: map[string]time.Duration{"vm:7": 0}},
+		`down_at_most: vm:100 at most -1ns`: {Services: services,
+			DownAtMost: map[string]time.Duration{"vm:100": -1}},
+		`guests: there is no service vm:7`: {Guests: map[string]haspec.Guest{"vm:7": {}}},
+		`guests: vm:100: sizes cannot be negative`: {Services: services,
+			Guests: map[string]haspec.Guest{"vm:100": {Cores: -1}}},
+		`guests: vm:100: sizes cannot be negative, and a`: {Services: services,
+			Guests: map[string]haspec.Guest{"vm:100": {Lock: "a b"}}},
+		`guests: the load of vm:100 at 1s: times must rise`: {Services: services,
+			Guests: map[string]haspec.Guest{
+				"vm:100": {Load: []haspec.Load{{At: time.Second}, {At: time.Second}}}}},
+		`flaws: vm:7: no such service`: {Flaws: map[string]haspec.Flaw{"vm:7": {}}},
+		`flaws: vm:100: no machine is called`: {Services: services,
+			Flaws: map[string]haspec.Flaw{"vm:100": {On: []string{"n4"}}}},
 		`guest_times: a time is negative`:     {GuestTimes: haspec.GuestTimes{Stop: -1}},
 		`migration: speed and timeout`:        {Migration: haspec.Migration{Timeout: -1}},
 		`idle_factor: -1`:                     {IdleFactor: -1},
@@ -102,9 +110,11 @@ func TestInvalidCommandsAndRequestsAreRefused(t *testing.T) {
 		`commands: at 1s: parse "dance now": not a crm command`: {
 			Commands: run("dance now")},
 		`commands: "remove vm:7": there is no service vm:7`: {Commands: run("remove vm:7")},
-		`commands: "move vm:100 n4": no machine is called`:  {Services: services, Commands: run("move vm:100 n4")},
-		`commands: at 1s: "resize vm:100 2 lots"`:           {Services: services, Commands: run("resize vm:100 2 lots")},
-		`operations: 0 requests of 0 clients`:               {Services: services, Operations: &haspec.Operations{}},
+		`commands: "move vm:100 n4": no machine is called`: {Services: services,
+			Commands: run("move vm:100 n4")},
+		`commands: at 1s: "resize vm:100 2 lots"`: {Services: services,
+			Commands: run("resize vm:100 2 lots")},
+		`operations: 0 requests of 0 clients`: {Services: services, Operations: &haspec.Operations{}},
 		`operations: 1 requests of 101 clients`: {Services: services,
 			Operations: &haspec.Operations{Count: 1, Clients: 101}},
 		`operations: carried_out_within`: {Services: services,
@@ -125,9 +135,11 @@ func TestInvalidFenceDevicesAreRefused(t *testing.T) {
 		`fence: `: {Fence: "devices\n"},
 		`fence: pdu is connected to node "n4"`: {
 			Fence: "device pdu fence_apc ip=198.18.9.1\nconnect pdu node=n4 plug=1\n"},
-		`fence_boards: there is no device "x"; the devices are [pdu]`: {Fence: switchOf, FenceBoards: []string{"x"}},
-		`fence_faults: there is no device "x"`:                        device(haspec.DeviceFault{Device: "x"}),
-		`fence_faults: kind "sad"; write one of unreachable, slow`:    device(haspec.DeviceFault{Device: "pdu", Kind: "sad"}),
+		`fence_boards: there is no device "x"; the devices are [pdu]`: {Fence: switchOf,
+			FenceBoards: []string{"x"}},
+		`fence_faults: there is no device "x"`: device(haspec.DeviceFault{Device: "x"}),
+		`fence_faults: kind "sad"; write one of unreachable, slow`: device(
+			haspec.DeviceFault{Device: "pdu", Kind: "sad"}),
 		`fence_faults: slow of pdu: write latency with slow and late`: device(
 			haspec.DeviceFault{Device: "pdu", Kind: haspec.DeviceSlow}),
 		`fence_faults: mute of pdu: write latency`: device(

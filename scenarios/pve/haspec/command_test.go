@@ -58,7 +58,8 @@ func TestWrongCommandsAreRefused(t *testing.T) {
 
 // FuzzParseCommand: every line is refused or has a verb, and whatever names a service names a valid one.
 func FuzzParseCommand(f *testing.F) {
-	for _, line := range []string{"create vm:1 n1 started", "datacenter x", "migrate vm:1 n2", "version 1", "stop vm:1 9"} {
+	for _, line := range []string{"create vm:1 n1 started", "datacenter x", "migrate vm:1 n2", "version 1",
+		"stop vm:1 9"} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {

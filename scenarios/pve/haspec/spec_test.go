@@ -20,11 +20,14 @@ func TestServicesComeLast(t *testing.T) {
 		Datacenter: "d", Fence: "f", ManagerStatus: "m",
 		Guests: map[string]haspec.Guest{"vm:101": {Cores: 2, MemoryMiB: 64, Lock: "backup"}}}
 	files := spec.Files()
-	require.Equal(t, haspec.File{Path: haproc.GuestPath("ct:7", "n1"), Text: "memory: 512\ncores: 1\n"}, files[0])
+	require.Equal(t, haspec.File{Path: haproc.GuestPath("ct:7", "n1"), Text: "memory: 512\ncores: 1\n"},
+		files[0])
 	require.Equal(t, haspec.File{Path: haproc.GuestPath("vm:101", "n2"),
 		Text: "memory: 64\ncores: 2\nlock: backup\n"}, files[1])
-	require.Equal(t, []haspec.File{{Path: haproc.ManagerStatusPath, Text: "m"}, {Path: haproc.DatacenterPath, Text: "d"},
-		{Path: haproc.RulesPath, Text: "r"}, {Path: haproc.GroupsPath, Text: "g"}, {Path: haproc.FenceAgentsPath}, {Path: haproc.FencePath, Text: "f"}},
+	require.Equal(t, []haspec.File{{Path: haproc.ManagerStatusPath, Text: "m"},
+		{Path: haproc.DatacenterPath, Text: "d"},
+		{Path: haproc.RulesPath, Text: "r"}, {Path: haproc.GroupsPath, Text: "g"},
+		{Path: haproc.FenceAgentsPath}, {Path: haproc.FencePath, Text: "f"}},
 		files[2:8])
 	require.Len(t, files, 9)
 	require.Equal(t, haproc.ResourcesPath, files[8].Path)
@@ -67,7 +70,8 @@ func TestGuestsOfAMachine(t *testing.T) {
 	spec := haspec.Spec{
 		Guests: map[string]haspec.Guest{"vm:100": {Load: []haspec.Load{
 			{At: time.Second, CPUPercent: 250, MemoryMiB: 3}}}},
-		Nodes:      map[string]haspec.Node{"n1": {CPUs: 2, MemoryMiB: 5, IdleCPUPercent: 10, IdleMemoryMiB: 1}},
+		Nodes: map[string]haspec.Node{"n1": {CPUs: 2, MemoryMiB: 5, IdleCPUPercent: 10,
+			IdleMemoryMiB: 1}},
 		GuestTimes: haspec.GuestTimes{Stop: time.Hour}, Migration: haspec.Migration{MiBPerSecond: 2}}
 	o := spec.GuestOptions("n1", time.Minute, nil)
 	require.Equal(t, resource.Use{MilliCPUs: 2000, MemoryBytes: 5 << 20}, o.Has)

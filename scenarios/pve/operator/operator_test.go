@@ -128,7 +128,8 @@ func drive(t *testing.T, o *Operator, files *storetest.Store) *trace {
 	d.dial = func(context.Context, scenarios.Machine) (scenarios.Conn, error) { return conn{files, tr}, nil }
 	nodes := make([]scenarios.Machine, len(machines))
 	for i, name := range machines {
-		nodes[i] = scenarios.Machine{ID: env.MachineID(i), Name: name, Timescale: timescale.Ratio{Num: 1, Den: 50}}
+		nodes[i] = scenarios.Machine{ID: env.MachineID(i), Name: name,
+			Timescale: timescale.Ratio{Num: 1, Den: 50}}
 	}
 	start := time.Now()
 	d.Operate(t.Context(), nodes, func() time.Duration { return time.Since(start) }, tr.record)
@@ -147,8 +148,10 @@ func spec(lines ...string) *haspec.Spec {
 // TestBothConsolesDoTheSame: in the simulator and on real nodes, the same section leaves the same files,
 // makes the same requests of other processes and emits the same records.
 func TestBothConsolesDoTheSame(t *testing.T) {
-	o := New(spec("lock vm:100 backup", "set vm:100 state stopped", "create ct:101 n2 started", "resize ct:101 2 64",
-		"datacenter crs: ha=static", "migrate vm:100 n2", "arm-ha", "unlock vm:100", "restart-lrm", "remove vm:100",
+	o := New(spec("lock vm:100 backup", "set vm:100 state stopped", "create ct:101 n2 started",
+		"resize ct:101 2 64",
+		"datacenter crs: ha=static", "migrate vm:100 n2", "arm-ha", "unlock vm:100", "restart-lrm",
+		"remove vm:100",
 		"add vm:100"), machines, warmup)
 	simulated, real := storetest.New(), storetest.New()
 	inSim, onNodes := simulate(t, o, simulated, 2*time.Minute), drive(t, o, real)
@@ -159,7 +162,8 @@ func TestBothConsolesDoTheSame(t *testing.T) {
 		haproc.CommandsPath:              "migrate vm:100 n2\narm-ha\n",
 		haproc.ResourcesPath:             "ct: 101\n\tstate started\n\nvm: 100\n\tstate started\n\n",
 	}, simulated.Files())
-	require.Equal(t, sortedCommands(simulated.Files()), sortedCommands(real.Files()), "real clocks promise no order")
+	require.Equal(t, sortedCommands(simulated.Files()), sortedCommands(real.Files()),
+		"real clocks promise no order")
 	require.Equal(t, []string{`init {"verb":"restart","service":"lrm"}`}, inSim.asked)
 	require.Equal(t, inSim.asked, onNodes.asked)
 	require.Len(t, inSim.did, 12)
@@ -208,12 +212,14 @@ func TestFilesAreWrittenOnce(t *testing.T) {
 
 func TestGuestsBehindTheManagersBack(t *testing.T) {
 	files := storetest.New()
-	o := New(spec("start vm:100", "move vm:100 n1", "move vm:100 n2", "move vm:100 n1", "version 3.0", "reboot"),
+	o := New(spec("start vm:100", "move vm:100 n1", "move vm:100 n2", "move vm:100 n1",
+		"version 3.0", "reboot"),
 		machines, warmup)
 	tr := simulate(t, o, files, 2*time.Minute)
 	// The second command runs on n2, which does not have the guest; the third one moves it from n1.
 	require.Equal(t, []string{"guests " + string(resource.StartRequest("vm:100")),
-		"guests " + string(resource.LeaveRequest("vm:100")), "guests " + string(resource.LeaveRequest("vm:100")),
+		"guests " + string(resource.LeaveRequest("vm:100")), "guests " +
+			string(resource.LeaveRequest("vm:100")),
 		`init {"verb":"reboot"}`}, tr.asked)
 	require.Contains(t, files.Files(), haproc.GuestPath("vm:100", "n1"))
 	require.NotContains(t, files.Files(), haproc.GuestPath("vm:100", "n2"))
@@ -240,7 +246,9 @@ func TestOperateEndsWithItsContext(t *testing.T) {
 	files := storetest.New()
 	files.Refuse = func(*store.Request) tree.Code { return store.CodeNoQuorum }
 	d := New(spec("arm-ha"), machines, 0).Driver(&hostdriver.Driver{})
-	d.dial = func(context.Context, scenarios.Machine) (scenarios.Conn, error) { return conn{files, &trace{}}, nil }
+	d.dial = func(context.Context, scenarios.Machine) (scenarios.Conn, error) {
+		return conn{files, &trace{}}, nil
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	d.Operate(ctx, []scenarios.Machine{{Name: "n1"}, {Name: "n2"}}, func() time.Duration { return 0 },

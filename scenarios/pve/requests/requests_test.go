@@ -96,7 +96,8 @@ func TestRequestsChangeFilesAndAreInTheHistory(t *testing.T) {
 	require.Equal(t, 75*time.Second, e.now, "three pauses of a quarter of the duration, as drawn")
 	require.Len(t, e.events, 6)
 	stop, move := e.events[0], e.events[2]
-	require.Equal(t, []any{history.Invoke, haspec.RequestStop, "vm:101", "m1"}, []any{stop.Type, stop.F, stop.Key, stop.Node})
+	require.Equal(t, []any{history.Invoke, haspec.RequestStop, "vm:101", "m1"},
+		[]any{stop.Type, stop.F, stop.Key, stop.Node})
 	require.Equal(t, []any{history.Invoke, haspec.RequestMigrate, "vm:100", `"n2"`},
 		[]any{move.Type, move.F, move.Key, string(move.Value)})
 	for _, i := range []int{1, 3, 5} {
@@ -104,7 +105,8 @@ func TestRequestsChangeFilesAndAreInTheHistory(t *testing.T) {
 		require.NotZero(t, e.events[i].Rev)
 	}
 	require.Equal(t, "migrate vm:100 n2\n", e.files.Files()[haproc.CommandsPath])
-	require.Equal(t, 2, strings.Count(e.files.Files()[haproc.ResourcesPath], "started"), "stopped, and started again")
+	require.Equal(t, 2, strings.Count(e.files.Files()[haproc.ResourcesPath], "started"),
+		"stopped, and started again")
 }
 
 func TestClientsShareTheRequests(t *testing.T) {
@@ -129,19 +131,25 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		text   string
 		calls  int
 	}{
-		"not read: timeout":   {err: workload.ErrTimeout, want: history.Fail, text: "timeout", calls: 1},
-		"not read: refused":   {err: workload.ErrRefused, want: history.Fail, text: "refused", calls: 1},
-		"not read: reset":     {err: workload.ErrReset, want: history.Fail, text: "reset", calls: 1},
-		"read-only":           {refuse: map[string]tree.Code{"cas": store.CodeReadOnly}, want: history.Fail, text: "read_only", calls: 2},
-		"outcome unknown":     {refuse: map[string]tree.Code{"cas": store.CodeUnknown}, want: history.Info, text: "unknown", calls: 2},
-		"changed by others":   {refuse: map[string]tree.Code{"cas": tree.RevisionMismatch}, want: history.Fail, text: "changed by others", calls: 10},
-		"service not there":   {refuse: map[string]tree.Code{"read": tree.NotFound}, want: history.Fail, text: "no such service", calls: 1},
-		"read without quorum": {refuse: map[string]tree.Code{"read": store.CodeNoQuorum}, want: history.Fail, text: "no_quorum", calls: 1},
+		"not read: timeout": {err: workload.ErrTimeout, want: history.Fail, text: "timeout", calls: 1},
+		"not read: refused": {err: workload.ErrRefused, want: history.Fail, text: "refused", calls: 1},
+		"not read: reset":   {err: workload.ErrReset, want: history.Fail, text: "reset", calls: 1},
+		"read-only": {refuse: map[string]tree.Code{"cas": store.CodeReadOnly}, want: history.Fail,
+			text: "read_only", calls: 2},
+		"outcome unknown": {refuse: map[string]tree.Code{"cas": store.CodeUnknown}, want: history.Info,
+			text: "unknown", calls: 2},
+		"changed by others": {refuse: map[string]tree.Code{"cas": tree.RevisionMismatch},
+			want: history.Fail, text: "changed by others", calls: 10},
+		"service not there": {refuse: map[string]tree.Code{"read": tree.NotFound}, want: history.Fail,
+			text: "no such service", calls: 1},
+		"read without quorum": {refuse: map[string]tree.Code{"read": store.CodeNoQuorum}, want: history.Fail,
+			text: "no_quorum", calls: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := &clientEnv{files: withServices(t), err: c.err}
 			e.files.Refuse = func(r *store.Request) tree.Code { return c.refuse[r.Op] }
-			require.NoError(t, actors(haspec.Operations{Count: 1, Kinds: []string{haspec.RequestStop}})[0].Run(e))
+			require.NoError(t, actors(haspec.Operations{Count: 1,
+				Kinds: []string{haspec.RequestStop}})[0].Run(e))
 			require.Len(t, e.events, 2)
 			require.Equal(t, c.want, e.events[1].Type)
 			require.Equal(t, c.text, e.events[1].Error)

@@ -82,7 +82,8 @@ func TestAClientThatWaitsTooBriefly(t *testing.T) {
 		for m := range env.MachineID(3) {
 			suite.Observe(scenarios.Stamped{Machine: m, Record: scenarios.Power{On: true, Boot: 1}})
 		}
-		call := history.Event{Type: history.Invoke, Time: int64(time.Minute), F: "write", Key: "a", ID: "c0-1",
+		call := history.Event{Type: history.Invoke, Time: int64(time.Minute), F: "write",
+			Key: "a", ID: "c0-1",
 			Node: "n2"}
 		answer := call
 		answer.Type, answer.Time, answer.Error = history.Info, call.Time+int64(c.timeout), "timeout"

@@ -88,7 +88,8 @@ func begun() *story {
 
 func TestEpochsOfAValidRun(t *testing.T) {
 	s := begun().answer(first, 2, "", 0).answer(first, 0, string(store.CodeNoQuorum), 2).
-		add(store.Opened{Revision: 1, Epoch: first}, 2).disk(5, 1).apply(first, 1, 2).disk(5, 1). // emitted again
+		// emitted again
+		add(store.Opened{Revision: 1, Epoch: first}, 2).disk(5, 1).apply(first, 1, 2).disk(5, 1).
 		leave(0, 2).install(second, []ring.NodeID{1, 3}, 2, 0).
 		// A change that the old ring has on enough disks may still be answered there.
 		answer(first, 2, "not_found", 1).
@@ -97,7 +98,8 @@ func TestEpochsOfAValidRun(t *testing.T) {
 		install(third, []ring.NodeID{2, 3}, 4, 0) // later than the others, with what was applied since
 	v := s.judge(t)
 	require.Equal(t, linearizability.Valid, v.Validity, v.Summary)
-	require.Equal(t, "5 answers: each durable on a write quorum; each of 3 epochs contains all earlier acknowledged writes", v.Summary)
+	require.Equal(t, "5 answers: each durable on a write quorum; each of 3 epochs contains all earlier "+
+		"acknowledged writes", v.Summary)
 }
 
 func TestEpochsOfPlantedBreaches(t *testing.T) {
@@ -212,11 +214,13 @@ func TestADecisionThatGivesAVoteBack(t *testing.T) {
 	require.Contains(t, v.Summary, "while 2 votes have that on disk: 3 are needed")
 }
 
-// TestADecisionIsOlderThanItsLastInstallation: a store that was paused installs the epoch after a disk that had
-// reported for it was emptied. The epoch was decided before; one that is decided now must do without that disk.
+// TestADecisionIsOlderThanItsLastInstallation: a store that was paused installs the epoch after a disk that
+// had reported for it was emptied. The epoch was decided before; one that is decided now must do without that
+// disk.
 func TestADecisionIsOlderThanItsLastInstallation(t *testing.T) {
 	emptied := func() *story {
-		s := (&story{}).install(first, everybody, 0, 0, 1).apply(first, 1, 0, 1).acknowledge(first, 1, 0).newDisk(0)
+		s := (&story{}).install(first, everybody, 0, 0, 1).apply(first, 1, 0, 1).acknowledge(first,
+			1, 0).newDisk(0)
 		s.records[len(s.records)-1].At += time.Minute
 		return s
 	}
@@ -226,7 +230,8 @@ func TestADecisionIsOlderThanItsLastInstallation(t *testing.T) {
 			check.Observe(r)
 		}
 		wiped := scenarios.Applied{Fault: fault.Fault{Kind: fault.DiskWipe, Machines: []string{"n1"}}}
-		return check.Judge(t.Context(), &storecheck.Evidence{Run: &scenarios.Run{Applied: []scenarios.Applied{wiped}}})
+		return check.Judge(t.Context(), &storecheck.Evidence{
+			Run: &scenarios.Run{Applied: []scenarios.Applied{wiped}}})
 	}
 	v := judge(emptied().install(first, everybody, 1, 2))
 	require.Equal(t, valid, v.Validity, v.Summary)

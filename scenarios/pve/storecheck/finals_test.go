@@ -27,14 +27,18 @@ func TestOnlyNoticedDamageIsExcused(t *testing.T) {
 		stopped []string
 	}{
 		"the store has stopped": {rot, append(on, store.Failed{}), []string{"n1"}},
-		"a file was cut, and the store has stopped": {fault.Fault{Kind: fault.DiskCut, Machines: []string{"n1"}},
+		"a file was cut, and the store has stopped": {fault.Fault{Kind: fault.DiskCut,
+			Machines: []string{"n1"}},
 			append(on, store.Failed{}), []string{"n1"}},
-		"the ring does not start":      {rot, append(on, scenarios.Power{On: true}, store.Opened{}), []string{"n1"}},
+		"the ring does not start": {rot, append(on, scenarios.Power{On: true}, store.Opened{}),
+			[]string{"n1"}},
 		"it has a new disk meanwhile":  {rot, append(on, store.Failed{}, store.Opened{}), nil},
 		"the ring did not start again": {rot, append(on, store.Opened{}), []string{"n1"}},
 		"it has noticed nothing":       {rot, on, nil},
-		"another kind of fault":        {fault.Fault{Kind: fault.DiskWipe, Machines: []string{"n1"}}, append(on, store.Failed{}), nil},
-		"another machine's disk":       {fault.Fault{Kind: fault.DiskLatent, Machines: []string{"n2"}}, append(on, store.Failed{}), nil},
+		"another kind of fault": {fault.Fault{Kind: fault.DiskWipe, Machines: []string{"n1"}},
+			append(on, store.Failed{}), nil},
+		"another machine's disk": {fault.Fault{Kind: fault.DiskLatent, Machines: []string{"n2"}},
+			append(on, store.Failed{}), nil},
 	} {
 		check := newRecoveryCheck(Cluster{Machines: []string{"n1", "n2"}, Votes: []uint32{1, 1},
 			ExpectedVotes: 2})

@@ -100,7 +100,8 @@ func TestHistoryMustMatchASingleCopy(t *testing.T) {
 
 // localRead is a local read of the first machine.
 func localRead(at int64, revision uint64, value string) []history.Event {
-	e := history.Event{Process: int(at), Type: history.Invoke, Time: at, F: workload.ReadLocal, Key: "a", Node: "n1"}
+	e := history.Event{Process: int(at), Type: history.Invoke, Time: at, F: workload.ReadLocal,
+		Key: "a", Node: "n1"}
 	ok := e
 	ok.Type, ok.Time, ok.Rev, ok.Mod = history.OK, at+1, revision, revision
 	if value != "" {
@@ -114,7 +115,8 @@ func localRead(at int64, revision uint64, value string) []history.Event {
 func TestLocalReadsAfterADiskLostItsLog(t *testing.T) {
 	applied := store.Applied{Epoch: first, Revision: 1, Request: "x", Op: "write", Path: "a", Chain: "c1"}
 	begun := func() *story {
-		return (&story{}).add(store.Opened{}, 0, 1, 2).install(first, everybody, 0, 0, 1, 2).add(applied, 0, 1, 2)
+		return (&story{}).add(store.Opened{}, 0, 1, 2).install(first, everybody, 0, 0, 1,
+			2).add(applied, 0, 1, 2)
 	}
 	events := slices.Concat(write(1, "x"), localRead(100, 1, "x"), localRead(200, 0, ""))
 	v := begun().verdict(t, "store", events)

@@ -26,7 +26,8 @@ func (s *story) atOnce(r env.Record) *story {
 
 // next adds that the first machine has a change, with a chain that its revision names.
 func (s *story) next(rev uint64, op, path, to string) *story {
-	return s.add(store.Applied{Epoch: first, Revision: rev, Op: op, Path: path, To: to, Chain: fmt.Sprint("c", rev)}, 0)
+	return s.add(store.Applied{Epoch: first, Revision: rev, Op: op, Path: path, To: to,
+		Chain: fmt.Sprint("c", rev)}, 0)
 }
 
 // copied adds that the first machine takes the state of another one, with what it received.
@@ -46,18 +47,21 @@ func waits(path string, since, revision uint64) store.Watching {
 }
 
 func watched(path string, since uint64, changed bool, revision uint64, chain string) store.WatchAnswered {
-	return store.WatchAnswered{Request: "c0-1", Path: path, Since: since, Changed: changed, Revision: revision,
-		Chain: chain, Epoch: first}
+	return store.WatchAnswered{Request: "c0-1", Path: path, Since: since, Changed: changed,
+		Revision: revision,
+		Chain:    chain, Epoch: first}
 }
 
 // verdictOfWatches is the verdict of the check of watches on the story and on the client's events.
-func (s *story) verdictOfWatches(t *testing.T, incomplete bool, events ...history.Event) linearizability.Verdict {
+func (s *story) verdictOfWatches(t *testing.T, incomplete bool,
+	events ...history.Event) linearizability.Verdict {
 	t.Helper()
 	check := storecheck.NewWatches(three)
 	for _, r := range s.records {
 		check.Observe(r)
 	}
-	return check.Judge(t.Context(), &storecheck.Evidence{Run: &scenarios.Run{Events: events}, Incomplete: incomplete})
+	return check.Judge(t.Context(), &storecheck.Evidence{Run: &scenarios.Run{Events: events},
+		Incomplete: incomplete})
 }
 
 // two is a machine with the changes 1, of d/a, and 2, of b.
@@ -73,15 +77,19 @@ func TestWatchesMissNothing(t *testing.T) {
 		"nothing changed": {two().add(waits("d/a", 1, 2), 0).add(watched("d/a", 1, false, 2, "c2"), 0), ""},
 		"the path has changed": {two().add(watched("b", 1, false, 2, "c2"), 0),
 			storecheck.MissedChange},
-		"something below has changed": {two().add(watched("d", 0, false, 2, "c2"), 0), storecheck.MissedChange},
-		"a directory above has changed": {two().next(3, "delete", "d", "").add(watched("d/a", 2, false, 3, "c3"), 0),
+		"something below has changed": {two().add(watched("d", 0, false, 2, "c2"), 0),
+			storecheck.MissedChange},
+		"a directory above has changed": {two().next(3, "delete", "d",
+			"").add(watched("d/a", 2, false, 3, "c3"), 0),
 			storecheck.MissedChange},
 		"it was renamed away": {two().next(3, "rename", "d/a", "x").add(watched("d/a", 2, false, 3, "c3"), 0),
 			storecheck.MissedChange},
-		"another one got its name": {two().next(3, "rename", "b", "x").add(watched("x", 2, false, 3, "c3"), 0),
+		"another one got its name": {two().next(3, "rename", "b", "x").add(watched("x", 2, false, 3, "c3"),
+			0),
 			storecheck.MissedChange},
-		"a path that begins alike": {two().next(3, "write", "d/ab", "").add(watched("d/a", 2, false, 3, "c3"), 0), ""},
-		"waits behind a change":    {two().add(waits("b", 1, 2), 0), storecheck.MissedChange},
+		"a path that begins alike": {two().next(3, "write", "d/ab", "").add(watched("d/a", 2, false, 3, "c3"),
+			0), ""},
+		"waits behind a change": {two().add(waits("b", 1, 2), 0), storecheck.MissedChange},
 		"waits for what the machine lacks": {two().add(waits("b", 3, 2), 0),
 			storecheck.MissedChange},
 		"answered at once": {two().add(watched("b", 1, true, 2, "c2"), 0), ""},
@@ -104,7 +112,8 @@ func TestWatchesMissNothing(t *testing.T) {
 	}
 }
 
-// TestAShortLogExplainsAWakeup: a store that has forgotten the revision of a watch cannot know what has changed.
+// TestAShortLogExplainsAWakeup: a store that has forgotten the revision of a watch cannot know what has
+// changed.
 func TestAShortLogExplainsAWakeup(t *testing.T) {
 	for keep, kind := range map[uint64]linearizability.Kind{1: "", 2: storecheck.NeedlessWakeup} {
 		short := three
@@ -140,12 +149,14 @@ func TestWaitingWatchesAreWoken(t *testing.T) {
 		"at the commit": {waiting("b").next(3, "write", "b", "").atOnce(watched("b", 2, true, 3, "c3")), ""},
 		"later": {waiting("b").next(3, "write", "b", "").add(watched("b", 2, true, 3, "c3"), 0),
 			storecheck.LostWakeup},
-		"never":                       {waiting("b").next(3, "write", "b", ""), storecheck.LostWakeup},
-		"nothing concerns it":         {waiting("b").next(3, "write", "d/a", ""), ""},
-		"it was renamed away":         {waiting("b").next(3, "rename", "b", "c"), storecheck.LostWakeup},
-		"its process has ended":       {waiting("b").add(store.Opened{Revision: 2}, 0).next(3, "write", "b", ""), ""},
-		"its store has failed":        {waiting("b").add(store.Failed{}, 0).next(3, "write", "b", ""), ""},
-		"with the state of an epoch":  {waiting("d").copied("delta", came(3, "d/a", "c3")), storecheck.LostWakeup},
+		"never":               {waiting("b").next(3, "write", "b", ""), storecheck.LostWakeup},
+		"nothing concerns it": {waiting("b").next(3, "write", "d/a", ""), ""},
+		"it was renamed away": {waiting("b").next(3, "rename", "b", "c"), storecheck.LostWakeup},
+		"its process has ended": {waiting("b").add(store.Opened{Revision: 2}, 0).next(3,
+			"write", "b", ""), ""},
+		"its store has failed": {waiting("b").add(store.Failed{}, 0).next(3, "write", "b", ""), ""},
+		"with the state of an epoch": {waiting("d").copied("delta", came(3, "d/a", "c3")),
+			storecheck.LostWakeup},
 		"with all of a state":         {waiting("d").copied("full", fromTwo...), storecheck.LostWakeup},
 		"a state that is the same":    {waiting("e").copied("full", fromTwo...), ""},
 		"what it watches is undone":   {waiting("b").copied("full", another...), storecheck.LostWakeup},
@@ -156,7 +167,8 @@ func TestWaitingWatchesAreWoken(t *testing.T) {
 	} {
 		requireKind(t, name, c.kind, c.s.verdictOfWatches(t, false))
 		if c.kind == storecheck.LostWakeup {
-			require.Equal(t, valid, c.s.verdictOfWatches(t, true).Validity, "%s: records may be missing", name)
+			require.Equal(t, valid, c.s.verdictOfWatches(t, true).Validity, "%s: records may be missing",
+				name)
 		}
 	}
 }
@@ -168,7 +180,10 @@ func TestARevisionThatIsGivenAgain(t *testing.T) {
 		return two().copied("full", came(1, "d/a", "c1"), came(2, "e", "x2"))
 	}
 	known := func(w store.Watching, chain string) store.Watching { w.SinceChain = chain; return w }
-	answered := func(a store.WatchAnswered, chain string) store.WatchAnswered { a.SinceChain = chain; return a }
+	answered := func(a store.WatchAnswered, chain string) store.WatchAnswered {
+		a.SinceChain = chain
+		return a
+	}
 	requireKind(t, "waits", storecheck.MissedChange,
 		branch().add(known(waits("b", 2, 2), "c2"), 0).verdictOfWatches(t, false))
 	requireKind(t, "is told", "",
@@ -190,17 +205,21 @@ func TestAClientGetsTheAnswerToItsWatch(t *testing.T) {
 		return []history.Event{call, end}
 	}
 	s := two().add(watched("b", 1, true, 2, "c2"), 0)
-	requireKind(t, "the same", "", s.verdictOfWatches(t, false, answer(`{"since":1,"changed":true,"revision":2}`)...))
-	for _, other := range []string{`{"since":1,"changed":false,"revision":2}`, `{"since":1,"changed":true,"revision":3}`,
+	requireKind(t, "the same", "", s.verdictOfWatches(t, false,
+		answer(`{"since":1,"changed":true,"revision":2}`)...))
+	for _, other := range []string{`{"since":1,"changed":false,"revision":2}`,
+		`{"since":1,"changed":true,"revision":3}`,
 		`{"since":1}`} {
 		requireKind(t, other, storecheck.WrongWatchAnswer, s.verdictOfWatches(t, false, answer(other)...))
 	}
 	requireKind(t, "gave up at that time", "", s.verdictOfWatches(t, false, gaveUp(time.Second)...))
-	requireKind(t, "lost", storecheck.WrongWatchAnswer, s.verdictOfWatches(t, false, gaveUp(2*time.Second)...))
+	requireKind(t, "lost", storecheck.WrongWatchAnswer, s.verdictOfWatches(t, false,
+		gaveUp(2*time.Second)...))
 	requireKind(t, "on real nodes", "", s.verdictOfWatches(t, true, gaveUp(2*time.Second)...))
 	v := two().add(waits("b", 2, 2), 0).next(3, "write", "b", "").atOnce(watched("b", 2, true, 3, "c3")).
 		verdictOfWatches(t, false)
-	require.Equal(t, "none of 1 answers to watches missed a change; 1 reported one, 1 of them after a wait", v.Summary)
+	require.Equal(t, "none of 1 answers to watches missed a change; 1 reported one, 1 of them after a wait",
+		v.Summary)
 	require.Equal(t, "no client watched", two().verdictOfWatches(t, false).Summary)
 }
 

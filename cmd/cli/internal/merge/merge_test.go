@@ -31,7 +31,8 @@ func write(t *rapid.T, path, shard string, runs []campaign.Outcome) {
 func drawRun(t *rapid.T, scenario string, seed uint64) campaign.Outcome {
 	verdict := linearizability.Validity(rapid.IntRange(0, 2).Draw(t, "verdict"))
 	o := campaign.Outcome{Scenario: scenario, Seed: seed, Verdict: verdict, Steps: seed,
-		Checks: []reports.CheckSummary{{Checker: rapid.SampledFrom([]string{"store", "locks"}).Draw(t, "checker"),
+		Checks: []reports.CheckSummary{{Checker: rapid.SampledFrom([]string{"store", "locks"}).Draw(t,
+			"checker"),
 			Verdict: verdict, Summary: fmt.Sprintf("seed %d", seed)}}}
 	if rapid.Bool().Draw(t, "probe") {
 		o.Probes = map[string]int{"election": 1}

@@ -41,7 +41,8 @@ func TestCommands(t *testing.T) {
 		_, err := Command(tree(), c.args)
 		require.EqualError(t, err, c.want, c.args)
 	}
-	for _, args := range [][]string{nil, {"--help"}, {"run", "anything"}, {"help", "run"}, {"scenario", "list"},
+	for _, args := range [][]string{nil, {"--help"}, {"run", "anything"}, {"help", "run"},
+		{"scenario", "list"},
 		{"search", "any", "words"}, {"search", "merge"},
 		{"completion", "bash"}} {
 		_, err := Command(tree(), args)

@@ -30,8 +30,10 @@ func example() *scenarios.Run {
 	}
 	run.Events = []history.Event{
 		{Index: 0, Time: int64(1500 * time.Millisecond), Type: history.Invoke, F: "read"},
-		{Index: 1, Time: int64(2500 * time.Millisecond), Type: history.OK, F: "read", Value: json.RawMessage(`1`)}}
-	run.Verdicts = []linearizability.Verdict{{Checker: "register", Validity: linearizability.Valid, Summary: "ok"}}
+		{Index: 1, Time: int64(2500 * time.Millisecond), Type: history.OK, F: "read",
+			Value: json.RawMessage(`1`)}}
+	run.Verdicts = []linearizability.Verdict{{Checker: "register", Validity: linearizability.Valid,
+		Summary: "ok"}}
 	return run
 }
 
@@ -55,12 +57,16 @@ func TestFirstDifference(t *testing.T) {
 	for want, change := range map[string]func(r *scenarios.Run){
 		"history, records and verdicts are the same": func(*scenarios.Run) {},
 		`the first difference is record 2 at 2s: it was p beat {"Number":1} (machine 0 at 2s), ` +
-			`now it is p beat {"Number":7} (machine 0 at 2s)`: func(r *scenarios.Run) { r.Records[1].Record = beat{7} },
+			`now it is p beat {"Number":7} (machine 0 at 2s)`: func(r *scenarios.Run) {
+			r.Records[1].Record = beat{7}
+		},
 		`the first difference is record 1 at 500ms: it was`: func(r *scenarios.Run) { r.Records[0].At /= 2 },
 		"the first difference is record 3 at 3s is new": func(r *scenarios.Run) {
 			r.Records = append(r.Records, scenarios.Stamped{At: 3 * time.Second, Record: beat{}})
 		},
-		"the first difference is record 2 at 2s is missing": func(r *scenarios.Run) { r.Records = r.Records[:1] },
+		"the first difference is record 2 at 2s is missing": func(r *scenarios.Run) {
+			r.Records = r.Records[:1]
+		},
 		"the first difference is event 2 of the clients at 2.5s: it was": func(r *scenarios.Run) {
 			r.Events[1].Value = json.RawMessage(`2`)
 		},
@@ -71,13 +77,17 @@ func TestFirstDifference(t *testing.T) {
 			r.Events = r.Events[:1]
 		},
 		"the first difference is event 3 of the clients at 9s, which is new": func(r *scenarios.Run) {
-			r.Events = append(r.Events, history.Event{Time: int64(9 * time.Second), Type: history.Invoke, F: "read"})
+			r.Events = append(r.Events, history.Event{Time: int64(9 * time.Second),
+				Type: history.Invoke, F: "read"})
 		},
-		"the first difference is the verdict of register: it was valid (ok), now it is invalid (stale)": func(r *scenarios.Run) {
+		"the first difference is the verdict of register: it was valid (ok), now it is invalid (stale)": func(
+			r *scenarios.Run) {
 			r.Verdicts[0].Validity, r.Verdicts[0].Summary = linearizability.Invalid, "stale"
 		},
-		"the first difference is the verdict of panic: it was absent, now it is invalid": func(r *scenarios.Run) {
-			r.Verdicts = append(r.Verdicts, linearizability.Verdict{Checker: "panic", Validity: linearizability.Invalid})
+		"the first difference is the verdict of panic: it was absent, now it is invalid": func(
+			r *scenarios.Run) {
+			r.Verdicts = append(r.Verdicts, linearizability.Verdict{Checker: "panic",
+				Validity: linearizability.Invalid})
 		},
 	} {
 		run := example()

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLibraryInASubfolder: an embed.FS of a folder has its files below that folder, where no scenario is looked
-// for. The error names the reason instead of claiming that there is no library.
+// TestLibraryInASubfolder: an embed.FS of a folder has its files below that folder, where no scenario is
+// looked for. The error names the reason instead of claiming that there is no library.
 func TestLibraryInASubfolder(t *testing.T) {
 	has := func(string) bool { return true }
 	f := Finder{Library: fstest.MapFS{"files/calm.yaml": {}}, HasKind: has, ListCommand: "x list"}

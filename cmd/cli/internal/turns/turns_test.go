@@ -14,7 +14,8 @@ import (
 // TestEveryUnitIsRunFromTheFirstSecond: each unit has one run before any has its second, and units with cheap
 // runs get more of them.
 func TestEveryUnitIsRunFromTheFirstSecond(t *testing.T) {
-	c := turns.New([]turns.Unit{{First: 1, Last: 1000}, {First: 1, Last: 1000}, {First: 1, Last: 1000}}, false)
+	c := turns.New([]turns.Unit{{First: 1, Last: 1000}, {First: 1, Last: 1000}, {First: 1, Last: 1000}},
+		false)
 	costs := []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Second}
 	var order []int
 	runs := make([]int, 3)

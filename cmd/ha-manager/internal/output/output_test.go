@@ -73,8 +73,9 @@ func TestBordersFollowTheLocale(t *testing.T) {
 
 // TestValues: each format is what Proxmox VE's formatter makes of the value.
 func TestValues(t *testing.T) {
-	value := []map[string]any{{"rule": "keep", "at": 1_700_000_000, "part": 0.5, "none": []int{}, "comment": "a <b>",
-		"errors": map[string][]string{"resources": {"a b"}}}}
+	value := []map[string]any{{"rule": "keep", "at": 1_700_000_000, "part": 0.5, "none": []int{},
+		"comment": "a <b>",
+		"errors":  map[string][]string{"resources": {"a b"}}}}
 	for format, want := range map[Format]string{
 		JSON: `[{"at":1700000000,"comment":"a <b>","errors":{"resources":["a b"]},"none":[],"part":0.5,"rule":"keep"}]` + "\n",
 		JSONPretty: `[

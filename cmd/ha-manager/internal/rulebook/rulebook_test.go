@@ -19,7 +19,8 @@ func parse(t *testing.T, text string) rules.Set {
 
 // TestGroupsCountAsRules, because the master makes rules of them.
 func TestGroupsCountAsRules(t *testing.T) {
-	b := &Book{Rules: parse(t, "node-affinity: home\n\tresources vm:10\n\tnodes n1\n"), Nodes: []string{"n1", "n2"},
+	b := &Book{Rules: parse(t, "node-affinity: home\n\tresources vm:10\n\tnodes n1\n"),
+		Nodes:    []string{"n1", "n2"},
 		Groups:   map[string]*config.Group{"first": {ID: "first", Nodes: map[string]int{"n2": 0}}},
 		Services: map[string]*ha.ServiceConfig{"vm:10": {Group: "first"}}}
 	rows := b.Rows("d")

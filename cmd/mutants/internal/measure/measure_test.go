@@ -40,14 +40,16 @@ func newBench(t *testing.T) *bench {
 		t.Skip("the programs of this test are shell scripts")
 	}
 	b := &bench{T: t, dir: t.TempDir()}
-	b.options = Options{Limit: time.Minute, CanaryLimit: time.Minute, Starts: []uint64{1}, Workers: 2, Processes: 1,
-		Shrink: time.Second, Journal: filepath.Join(b.dir, "records.jsonl"), Scratch: b.dir, Progress: io.Discard,
-		Found: func(r *Record) { b.found = append(b.found, *r) }}
+	b.options = Options{Limit: time.Minute, CanaryLimit: time.Minute, Starts: []uint64{1},
+		Workers: 2, Processes: 1,
+		Shrink: time.Second, Journal: filepath.Join(b.dir, "records.jsonl"), Scratch: b.dir,
+		Progress: io.Discard,
+		Found:    func(r *Record) { b.found = append(b.found, *r) }}
 	return b
 }
 
-// target is a bug whose campaign writes these lines, and then does what the command says. A single run is like
-// the last line.
+// target is a bug whose campaign writes these lines, and then does what the command says. A single run is
+// like the last line.
 func (b *bench) target(name, then string, lines ...string) Target {
 	script := "#!/bin/sh\nif [ \"$1\" = shrink ]; then echo '" +
 		`{"faults":2,"machines":3,"operations":4,"finished":true}` + "'; exit 0; fi\n" +
@@ -77,7 +79,8 @@ func TestRun(t *testing.T) {
 	b := newBench(t)
 	none := b.target("none", "", validLine)
 	// The first campaign would continue indefinitely, and is interrupted at the violation.
-	records, err := b.run(none, b.target("bug", "exec sleep 60", validLine, unknownLine, invalidLine, validLine),
+	records, err := b.run(none, b.target("bug", "exec sleep 60", validLine, unknownLine,
+		invalidLine, validLine),
 		b.target("missed", "", validLine, unknownLine), b.target("problem", "", problemLine))
 	require.NoError(t, err)
 	require.Len(t, records, 4)
@@ -90,7 +93,8 @@ func TestRun(t *testing.T) {
 	r := byName["bug"]
 	require.True(t, r.Found)
 	require.Equal(t, []string{"store", "epochs"}, r.Checks)
-	require.Equal(t, "standard swarm 7 store: lost", strings.Join([]string{r.Scenario, r.Strategy, "7", r.Why}, " "))
+	require.Equal(t, "standard swarm 7 store: lost",
+		strings.Join([]string{r.Scenario, r.Strategy, "7", r.Why}, " "))
 	require.Equal(t, 3, r.Runs)
 	require.Equal(t, "2, 3, 4", r.Small.String())
 	require.True(t, r.HeldOut)
@@ -120,7 +124,8 @@ func TestResume(t *testing.T) {
 	b.options.Limit *= 2
 	records, err := b.run(none, found, missed)
 	require.NoError(t, err)
-	require.EqualValues(t, 3, b.builds.Load(), "what was missed is searched for with the longer limit, what was found is not")
+	require.EqualValues(t, 3, b.builds.Load(),
+		"what was missed is searched for with the longer limit, what was found is not")
 	require.Len(t, records, 3)
 
 	b.options.Starts = []uint64{1001}
@@ -146,7 +151,8 @@ func TestUnclean(t *testing.T) {
 	b := newBench(t)
 	for range 2 {
 		records, err := b.run(b.target("none", "", validLine, invalidLine),
-			b.target("bug", "", invalidLine, validLine, problemLine), b.target("missed", "", invalidLine, validLine))
+			b.target("bug", "", invalidLine, validLine, problemLine),
+			b.target("missed", "", invalidLine, validLine))
 		require.ErrorIs(t, err, ErrUnclean)
 		require.ErrorContains(t, err, "store: lost")
 		require.Len(t, records, 3)
@@ -167,7 +173,10 @@ func TestUnclean(t *testing.T) {
 
 func TestProgramsThatDoNotWork(t *testing.T) {
 	b := newBench(t)
-	_, err := b.run(Target{Build: func(context.Context) (string, func(), error) { return "", nil, io.ErrClosedPipe }})
+	_, err := b.run(Target{Build: func(context.Context) (string, func(), error) {
+		return "", nil,
+			io.ErrClosedPipe
+	}})
 	require.ErrorIs(t, err, io.ErrClosedPipe)
 	_, err = b.run(b.target("none", "rm \"$runs/campaign.jsonl\"; echo no disk >&2; exit 255", validLine))
 	require.ErrorContains(t, err, "made no run")
@@ -183,7 +192,8 @@ func TestLimit(t *testing.T) {
 	}
 	b := newBench(t)
 	b.options.CanaryLimit = 50 * time.Millisecond
-	records, err := b.run(b.target("none", "sh -c 'while :; do :; done' & trap 'kill $!; exit' INT; while :; do wait; done",
+	records, err := b.run(b.target("none", "sh -c 'while :; do :; done' & trap 'kill $!; exit' INT; while "+
+		":; do wait; done",
 		validLine))
 	require.NoError(t, err)
 	require.Less(t, records[0].WallSeconds, 30.0)
@@ -204,12 +214,14 @@ func TestTheFirstRunEnds(t *testing.T) {
 func TestSummaries(t *testing.T) {
 	records := []Record{{Bug: "none", Runs: 5},
 		{Bug: "b", HeldOut: true, Package: "engine/totem", Runs: 9, CPUSeconds: 200},
-		{Bug: "a", HeldOut: true, Found: true, Package: "engine/store", Scenario: "standard", Seed: 4, CPUSeconds: 3,
+		{Bug: "a", HeldOut: true, Found: true, Package: "engine/store", Scenario: "standard",
+			Seed: 4, CPUSeconds: 3,
 			Checks: []string{"store"}, Runs: 2, Small: &Small{Faults: 1, Machines: 3, Operations: 2}},
 		{Bug: "c", Found: true, Scenario: "ha-storm", Strategy: "hunt", CPUSeconds: 8, Runs: 1}}
 	var b strings.Builder
 	require.NoError(t, WriteTable(&b, records, "none"))
-	require.Equal(t, `Held out: 1 of 2 found, after 3.0 s of processor time in the median; small, they have 1 faults, 3 machines and 2 operations in the median
+	require.Equal(t,
+		`Held out: 1 of 2 found, after 3.0 s of processor time in the median; small, they have 1 faults, 3 machines and 2 operations in the median
 
 | bug | package | found by | seed | checks | runs | CPU s | faults, machines, operations |
 |---|---|---|---|---|---|---|---|

@@ -9,7 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/txn/internal/depgraph"
 )
 
-// lengths returns the length of a shortest path with at least one edge between each two vertices, 0 if there is none.
+// lengths returns the length of a shortest path with at least one edge between each two vertices, 0 if there
+// is none.
 func lengths(g *depgraph.Graph, mask depgraph.Dependency) [][]int {
 	const far = 1 << 20
 	n := int(g.Vertices())
@@ -73,7 +74,8 @@ func TestComponentsAndPaths(t *testing.T) {
 					members++
 				}
 				if d[v][w] < far {
-					require.LessOrEqual(t, component[w], component[v], "components are numbered from the last")
+					require.LessOrEqual(t, component[w], component[v],
+						"components are numbered from the last")
 				}
 				requirePath(t, g, search.Shortest(v, w, nil), v, w, d[v][w])
 			}
@@ -149,7 +151,8 @@ func TestPart(t *testing.T) {
 		b := depgraph.NewBuilder(n)
 		drawEdges(t, b, n)
 		g := b.Build()
-		chosen := rapid.SliceOfNDistinct(rapid.Int32Range(0, int32(n-1)), 0, n, rapid.ID[int32]).Draw(t, "chosen")
+		chosen := rapid.SliceOfNDistinct(rapid.Int32Range(0, int32(n-1)), 0, n,
+			rapid.ID[int32]).Draw(t, "chosen")
 		place := make([]int32, n)
 		for i := range place {
 			place[i] = depgraph.None
