@@ -98,9 +98,10 @@ func (v *view) buildSummary() Summary {
 	r := v.run
 	s := Summary{Schema: SummarySchema, Scenario: scenarioName(r), Seed: r.Seed, Backend: r.Backend,
 		Verdict: r.Verdict(), Digest: r.Digest, Duration: r.Duration, Steps: r.Steps,
-		Operations: v.countOutcomes(), Faults: len(r.Applied), MembershipChanges: v.membershipChanges(),
+		Operations: v.countOutcomes(), Faults: len(r.Applied),
 		Probes: r.Probes, Reproduce: r.Reproduce, Checks: []CheckSummary{},
 		NotCarriedOut: v.subjectTimeline.NotCarriedOut}
+	s.MembershipChanges, _ = v.membershipChanges()
 	if r.Scenario != nil {
 		s.Expected = r.Scenario.Expect.Verdict
 	}

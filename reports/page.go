@@ -247,8 +247,10 @@ func (v pageBuilder) headerFacts() []headerFact {
 	facts = append(facts,
 		headerFact{"machines", words.Decimal(int64(v.machines()))},
 		headerFact{"operations", words.GroupDigits(c.Total())},
-		headerFact{"faults applied", words.GroupDigits(len(r.Applied))},
-		headerFact{"membership changes", words.GroupDigits(v.membershipChanges())})
+		headerFact{"faults applied", words.GroupDigits(len(r.Applied))})
+	if changes, is := v.membershipChanges(); is {
+		facts = append(facts, headerFact{"membership changes", words.GroupDigits(changes)})
+	}
 	if r.Digest != "" {
 		facts = append(facts, headerFact{"digest", words.Clean(r.Digest)})
 	}

@@ -199,7 +199,9 @@ func (t *textWriter) writeFacts(v *view) {
 		t.writeLine("  the history is not well formed: %s", words.Clean(v.opsProblem))
 	}
 	t.writeFaults(v)
-	t.writeLine("membership changes: %d", v.membershipChanges())
+	if changes, is := v.membershipChanges(); is {
+		t.writeLine("membership changes: %d", changes)
+	}
 	t.writeNotCarriedOut(v)
 	if n := len(v.subjectTimeline.Notes); n > 0 && t.options.Page != "" {
 		t.writeLine("remarks: %d (on the page)", n)

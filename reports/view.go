@@ -123,19 +123,21 @@ func (v *view) countOutcomes() (c outcomes.Counts) {
 // MembershipLane is the name that a subject gives to its lanes of membership.
 const MembershipLane = "membership"
 
-// membershipChanges counts how often a machine's membership became another one, over all machines.
-func (v *view) membershipChanges() (changes int) {
+// membershipChanges counts how often a machine's membership became another one, over all machines. Some
+// subjects have no membership.
+func (v *view) membershipChanges() (changes int, hasMembership bool) {
 	for _, lane := range v.subjectTimeline.Lanes {
 		if lane.Name != MembershipLane {
 			continue
 		}
+		hasMembership = true
 		for i := 1; i < len(lane.Spans); i++ {
 			if lane.Spans[i].Text != lane.Spans[i-1].Text {
 				changes++
 			}
 		}
 	}
-	return changes
+	return changes, hasMembership
 }
 
 // firstViolation is the first violation of the first verdict that has one.

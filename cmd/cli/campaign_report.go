@@ -18,7 +18,8 @@ func (c *campaignRun) report(ctx context.Context) error {
 		summary.Finish(c.search.Took())
 	}
 	err := c.page.Finish()
-	err = errors.Join(err, cireports.Write(summary, c.search.Outcomes, f.JUnit, c.app.Env, c.app.Stderr))
+	err = errors.Join(err, cireports.Write(summary, c.search.Outcomes, cireports.To{Program: c.app.Name,
+		JUnitFile: f.JUnit, Env: c.app.Env, Stderr: c.app.Stderr}))
 	if f.JSON {
 		err = errors.Join(err, summary.JSON(c.app.Stdout))
 	} else {

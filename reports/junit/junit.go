@@ -78,10 +78,11 @@ type failure struct {
 	Text    string `xml:",chardata"`
 }
 
-// Write writes the outcomes. A run whose verdict is invalid is a failure; one whose verdict is
-// unknown, or that could not be made, is an error. A run that ends as its scenario expects passes.
-func Write(w io.Writer, outcomes []campaign.Outcome) error {
-	all := suites{Name: "holdfast"}
+// Write writes the outcomes of runs that a program with this name made. A run whose verdict is invalid is a
+// failure; one whose verdict is unknown, or that could not be made, is an error. A run that ends as its
+// scenario expects passes.
+func Write(w io.Writer, program string, outcomes []campaign.Outcome) error {
+	all := suites{Name: xmlText(program)}
 	byName := map[string]*suite{}
 	var took time.Duration
 	for i := range outcomes {

@@ -17,13 +17,13 @@ import (
 func write(t testing.TB, outcomes []campaign.Outcome) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, junit.Write(&out, outcomes))
+	require.NoError(t, junit.Write(&out, "keeper", outcomes))
 	return out.String()
 }
 
 func TestWrite(t *testing.T) {
 	require.Equal(t, `<?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="holdfast" tests="3" failures="1" errors="1" time="1.520">
+<testsuites name="keeper" tests="3" failures="1" errors="1" time="1.520">
   <testsuite name="pair-cut" tests="3" failures="1" errors="1" time="1.520">
     <testcase name="seed 1" classname="pair-cut" time="0.020"></testcase>
     <testcase name="seed 2" classname="pair-cut" file="pair-cut.yaml" time="1.500">

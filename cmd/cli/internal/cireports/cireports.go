@@ -15,14 +15,23 @@ import (
 	"github.com/holdfast-sim/holdfast/reports/junit"
 )
 
-// Write writes the JUnit report to a file, unless its name is empty. When GitHub Actions runs the program, it
-// writes annotations to stderr and the summary of the step. env reads environment variables.
-func Write(s *campaign.Summary, outcomes []campaign.Outcome, junitFile string, env func(string) string,
-	stderr io.Writer) error {
-	return errors.Join(writeJUnit(outcomes, junitFile), writeGitHub(s, outcomes, env, stderr))
+// To is where the reports go.
+type To struct {
+	Program   string // its name
+	JUnitFile string // no JUnit report if it is empty
+	// Env reads environment variables. When GitHub Actions runs the program, annotations go to Stderr and a
+	// summary to that of the step.
+	Env    func(string) string
+	Stderr io.Writer
 }
 
-func writeJUnit(outcomes []campaign.Outcome, file string) error {
+// Write writes the reports of outcomes, of which s is the summary.
+func Write(s *campaign.Summary, outcomes []campaign.Outcome, to To) error {
+	return errors.Join(writeJUnit(outcomes, to.Program, to.JUnitFile),
+		writeGitHub(s, outcomes, to.Env, to.Stderr))
+}
+
+func writeJUnit(outcomes []campaign.Outcome, program, file string) error {
 	if file == "" {
 		return nil
 	}
@@ -30,7 +39,7 @@ func writeJUnit(outcomes []campaign.Outcome, file string) error {
 	if err != nil {
 		return fmt.Errorf("writing the JUnit report: %w", err)
 	}
-	return errors.Join(junit.Write(out, outcomes), out.Close())
+	return errors.Join(junit.Write(out, program, outcomes), out.Close())
 }
 
 func writeGitHub(s *campaign.Summary, outcomes []campaign.Outcome, env func(string) string,

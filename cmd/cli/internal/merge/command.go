@@ -53,7 +53,8 @@ func (c *Command) run(files []string) error {
 	if err != nil {
 		return c.End(linearizability.Unknown, err)
 	}
-	err = cireports.Write(all.Summary, all.Outcomes, c.junit, c.Env, c.Stderr)
+	err = cireports.Write(all.Summary, all.Outcomes, cireports.To{Program: c.Program, JUnitFile: c.junit,
+		Env: c.Env, Stderr: c.Stderr})
 	if c.page != "" {
 		page := pagefile.File{Path: c.page, Summary: all.Summary}
 		err = errors.Join(err, page.Finish())
