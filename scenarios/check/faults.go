@@ -225,10 +225,10 @@ func (f *Faults) separatesOne(flap *fault.Fault, present []bool) bool {
 
 // reachableAt returns which machines reach which at an instant. unclear is true when those that are present
 // are not divided into groups by it: links between several machines flap, a link passes packets only one way,
-// or two machines do not reach each other and both reach a third. With relays only the last of these counts,
-// for machines that do not reach each other over one relay either, and a link works in both directions or in
-// none.
-func (f *Faults) reachableAt(at time.Duration, present []bool, relays bool) (
+// or two machines do not reach each other and both reach a third. With relays, the machines that can be one,
+// only the last of these counts, for machines that do not reach each other over one relay either, and a link
+// works in both directions or in none.
+func (f *Faults) reachableAt(at time.Duration, present, relays []bool) (
 	reaches func(a, b int) bool, unclear bool) {
 	net := fault.NewNet(f.Machines, fault.Condition{})
 	for i := range f.Applied {
@@ -243,8 +243,8 @@ func (f *Faults) reachableAt(at time.Duration, present []bool, relays bool) (
 	reaches = func(a, b int) bool {
 		return net.Condition(a, b).Passes()
 	}
-	if relays {
-		reaches = overOneRelay(reaches, present)
+	if relays != nil {
+		reaches = overOneRelay(reaches, relays)
 	}
 	n := len(f.Machines)
 	for a := range n {
@@ -261,15 +261,15 @@ func (f *Faults) reachableAt(at time.Duration, present []bool, relays bool) (
 	return reaches, unclear
 }
 
-// overOneRelay returns which machines reach each other directly or over one that is present.
-func overOneRelay(passes func(a, b int) bool, present []bool) func(a, b int) bool {
+// overOneRelay returns which machines reach each other directly or over one of the relays.
+func overOneRelay(passes func(a, b int) bool, relays []bool) func(a, b int) bool {
 	works := func(a, b int) bool { return a == b || passes(a, b) && passes(b, a) }
 	return func(a, b int) bool {
 		if works(a, b) {
 			return true
 		}
-		for relay, isThere := range present {
-			if isThere && works(a, relay) && works(relay, b) {
+		for relay, canBe := range relays {
+			if canBe && works(a, relay) && works(relay, b) {
 				return true
 			}
 		}

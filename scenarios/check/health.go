@@ -143,8 +143,15 @@ func (h *Health) phaseIn(span Span) Phase {
 // connectMachines derives which machines of a phase belong together.
 func (h *Health) connectMachines(p *Phase) {
 	n := len(h.Machines)
-	// Members may be without their serving process.
-	reaches, unclear := h.reachableAt(p.From, p.Present, h.model.Relays)
+	// Members may be without their serving process. A member process whose disk returns errors may have
+	// ended, so its machine is no relay.
+	var relays []bool
+	for m := range env.MachineID(n) {
+		if h.model.Relays {
+			relays = append(relays, p.Present[m] && !h.diskBroken(m, p.From, h.model.DiskReturns))
+		}
+	}
+	reaches, unclear := h.reachableAt(p.From, p.Present, relays)
 	lossy := func(f *fault.Fault) bool { return f.Loss+f.Share >= h.model.LossMax }
 	unclear = unclear || h.buggified(p.From)
 	for m := range env.MachineID(n) {

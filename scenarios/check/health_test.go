@@ -76,14 +76,16 @@ func TestRelaysKeepMachinesTogether(t *testing.T) {
 	oneWay := pair
 	oneWay.OneWay = true
 	relay := fault.Fault{Kind: fault.PowerCut, Machines: []string{"n3"}}
+	broken := fault.Fault{Kind: fault.DiskError, Machines: []string{"n3"}}
 	r := &scenarios.Run{Scenario: &scenarios.Scenario{Machines: machines}, Duration: time.Minute,
 		Applied: []scenarios.Applied{applied(10, 20, pair), applied(30, 40, oneWay), applied(50, 55, pair),
-			applied(50, 55, relay)}}
+			applied(50, 54, relay), applied(56, 59, pair), applied(56, 59, broken)}}
 	var power check.PowerLog
 	for m := range env.MachineID(3) {
 		power.Observe(at(0, m, scenarios.Power{On: true}))
 	}
 	power.Observe(at(50, 2, scenarios.Power{}))
+	power.Observe(at(54, 2, scenarios.Power{On: true}))
 	h := check.NewHealth(r, power, check.HealthModel{Votes: []uint32{1, 1, 1}, MemberProcess: member,
 		ServingProcess: server, LossMax: fault.Always / 10, Relays: true})
 	for _, second := range []int{15, 35} {
@@ -93,6 +95,7 @@ func TestRelaysKeepMachinesTogether(t *testing.T) {
 	}
 	require.Equal(t, []bool{false, false, false}, h.At(seconds(52)).InMajority, "nothing can relay")
 	require.False(t, h.At(seconds(52)).Unclear)
+	require.Equal(t, []bool{false, false, false}, h.At(seconds(57)).InMajority, "its disk returns errors")
 }
 
 // TestHealthDetails: what phases note besides being healthy.
