@@ -20,6 +20,7 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/output"
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodeapi"
 	"github.com/holdfast-sim/holdfast/cmd/internal/version"
+	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
 // Exit codes, the same as those of Proxmox VE's command, which does not tell a refusal from wrong usage.
@@ -101,7 +102,8 @@ func newRoot() *cobra.Command {
 		t.newStatusCommand(),
 		resources.newConfigCommand(), resources.newAddCommand(), resources.newRemoveCommand(),
 		resources.newSetCommand(),
-		moves.newMoveCommand("migrate"), moves.newMoveCommand("relocate"), moves.newCRMCommand(),
+		moves.newMoveCommand(ha.CommandMigrate), moves.newMoveCommand(ha.CommandRelocate),
+		moves.newCRMCommand(),
 		ruleCommands{t}.newRulesCommand(),
 		groups.newGroupAddCommand(), groups.newGroupSetCommand(), groups.newGroupRemoveCommand(),
 		groups.newGroupConfigCommand(),

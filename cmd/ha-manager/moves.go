@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
@@ -66,12 +67,12 @@ func (t moveCommands) sendServiceCommand(cmd *cobra.Command, word string, lineOf
 }
 
 // newMoveCommand returns the command migrate or relocate.
-func (t moveCommands) newMoveCommand(how string) *cobra.Command {
+func (t moveCommands) newMoveCommand(how ha.CommandVerb) *cobra.Command {
 	short := "move a running resource to another node"
-	if how == "relocate" {
+	if how == ha.CommandRelocate {
 		short = "stop a resource and start it on another node"
 	}
-	return &cobra.Command{Use: how + " SID NODE", Short: short, Args: exactArgs(2),
+	return &cobra.Command{Use: string(how) + " SID NODE", Short: short, Args: exactArgs(2),
 		ValidArgsFunction: inOrder(t.completeManaged, t.completeNodes),
 		Long: short + `.
 
@@ -104,7 +105,7 @@ func (v *view) checkNode(name string) error {
 
 // checkMovePartners prints what resource-affinity rules add to a move, or returns why they forbid it, by the
 // same rules as the master.
-func checkMovePartners(w io.Writer, v *view, how, sid, target string) error {
+func checkMovePartners(w io.Writer, v *view, how ha.CommandVerb, sid, target string) error {
 	nodes := v.nodes()
 	set, _ := rules.Normalize(rules.AddGroups(v.rules, v.groups, v.services), nodes)
 	compiled := rules.Compile(set, nodes)
@@ -144,19 +145,19 @@ func (t moveCommands) newCRMCommand() *cobra.Command {
 			return t.sendServiceCommand(cmd, args[0], lineOf, nil)
 		}}
 	disarm := &cobra.Command{Use: "disarm-ha freeze|ignore", Short: "switch HA off on purpose",
-		Args: exactArgs(1), ValidArgs: []string{"freeze", "ignore"},
+		Args: exactArgs(1), ValidArgs: []string{string(ha.DisarmFreeze), string(ha.DisarmIgnore)},
 		Long: `Switches fencing off in the whole cluster, for work to which HA must not react. With freeze,
 services stay as they are and HA does not touch them; with ignore, they are ignored, as if not
 configured. It takes effect when every LRM has closed its watchdog connection: see "ha-manager status".`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[0] != "freeze" && args[0] != "ignore" {
+			if mode := ha.DisarmMode(args[0]); mode != ha.DisarmFreeze && mode != ha.DisarmIgnore {
 				return fmt.Errorf("%w: write freeze or ignore, not %q", errUsage, args[0])
 			}
-			return t.sendCommand(cmd, "disarm-ha "+args[0])
+			return t.sendCommand(cmd, string(ha.CommandDisarm)+" "+args[0])
 		}}
 	arm := &cobra.Command{Use: "arm-ha", Short: "switch HA on again", Args: exactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return t.sendCommand(cmd, "arm-ha") }}
-	group.AddCommand(t.newMoveCommand("migrate"), t.newMoveCommand("relocate"), stop,
+		RunE: func(cmd *cobra.Command, _ []string) error { return t.sendCommand(cmd, string(ha.CommandArm)) }}
+	group.AddCommand(t.newMoveCommand(ha.CommandMigrate), t.newMoveCommand(ha.CommandRelocate), stop,
 		t.newMaintenanceCommand(), disarm, arm)
 	return group
 }

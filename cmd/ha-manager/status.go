@@ -281,7 +281,7 @@ func (v *view) serviceStateText(sid string) string {
 	sd, cd := v.managerStatus.ServiceStatus[sid], v.services[sid]
 	switch d := v.managerStatus.Disarm; {
 	case d != nil && d.Mode == ha.DisarmIgnore:
-		return "ignore"
+		return string(ha.DisarmIgnore)
 	case cd == nil:
 		return "deleting"
 	case cd.State == ha.WantIgnored:

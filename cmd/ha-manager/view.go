@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/notes"
 	"github.com/holdfast-sim/holdfast/cmd/internal/salvage"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/ha"
@@ -90,7 +91,7 @@ func readView(ctx context.Context, a *api) (*view, error) {
 		v.store = *r.Status
 	}
 	v.quorate = v.store.Quorate
-	v.notes = notesOf(r.Status, a.ClusterStatus(ctx))
+	v.notes = notes.Of(r.Status, a.ClusterStatus(ctx))
 	health, err := a.Health(ctx)
 	if err != nil {
 		return nil, err

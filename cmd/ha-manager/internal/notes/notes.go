@@ -1,4 +1,7 @@
-package main
+// Package notes has what an operator must know beside the quorum of a cluster.
+//
+// Package notes never asks a node: the status of the store and of the ring are arguments.
+package notes
 
 import (
 	"fmt"
@@ -7,9 +10,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
-// notesOf returns what an operator must know beside the quorum: why there is none, why votequorum and the
+// Of returns the notes: why there is no quorum; why votequorum and the
 // store differ, what of the configuration is not carried out, and what other nodes have in their files.
-func notesOf(s *store.Status, c *enginenode.ClusterStatus) []string {
+func Of(s *store.Status, c *enginenode.ClusterStatus) []string {
 	var notes []string
 	if s != nil && !s.Quorate {
 		switch {
