@@ -223,13 +223,13 @@ func (f *Faults) separatesOne(flap *fault.Fault, present []bool) bool {
 	return !flap.OneWay && (covers(flap.From, flap.To) || covers(flap.To, flap.From))
 }
 
-// reachableAt returns which machines reach which at an instant. unclear is true when those that are present
-// are not divided into groups by it: links between several machines flap, a link passes packets only one way,
-// or two machines do not reach each other and both reach a third. With relays, the machines that can be one,
-// only the last of these counts, for machines that do not reach each other over one relay either, and a link
-// works in both directions or in none.
+// reachableAt returns which machines reach which at an instant, and which of them do so directly. unclear is
+// true when those that are present are not divided into groups by it: links between several machines flap, a
+// link passes packets only one way, or two machines do not reach each other and both reach a third. With
+// relays, the machines that can be one, only the last of these counts, for machines that do not reach each
+// other over one relay either, and a link works in both directions or in none.
 func (f *Faults) reachableAt(at time.Duration, present, relays []bool) (
-	reaches func(a, b int) bool, unclear bool) {
+	reaches, direct func(a, b int) bool, unclear bool) {
 	net := fault.NewNet(f.Machines, fault.Condition{})
 	for i := range f.Applied {
 		a := &f.Applied[i]
@@ -240,11 +240,12 @@ func (f *Faults) reachableAt(at time.Duration, present, relays []bool) (
 			net.Begin(&one) // in its down phase
 		}
 	}
-	reaches = func(a, b int) bool {
+	direct = func(a, b int) bool {
 		return net.Condition(a, b).Passes()
 	}
+	reaches = direct
 	if relays != nil {
-		reaches = overOneRelay(reaches, relays)
+		reaches = overOneRelay(direct, relays)
 	}
 	n := len(f.Machines)
 	for a := range n {
@@ -258,7 +259,7 @@ func (f *Faults) reachableAt(at time.Duration, present, relays []bool) (
 			}
 		}
 	}
-	return reaches, unclear
+	return reaches, direct, unclear
 }
 
 // overOneRelay returns which machines reach each other directly or over one of the relays.

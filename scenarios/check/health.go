@@ -57,6 +57,9 @@ type Phase struct {
 	InMajority  []bool       // serving, in a group that has the votes of a majority; false while Unclear
 	Stopped     []ProcessSet // by machine: the watched processes that faults stop
 	Cut         []bool       // by ordered pair of machines, a*len+b: nothing passes from a to b
+	// Relayed, by the same pairs, is true where a reaches b over a relay only. A change of the route may cost
+	// a ring, so it is a change of the health.
+	Relayed []bool
 	// Unclear means that reachability does not divide the present machines into groups, that a link of one
 	// loses more than LossMax, or that one is buggified and may lose any message: no one can derive which
 	// machines belong together.
@@ -111,7 +114,7 @@ func (p *Phase) hasSameHealth(q *Phase) bool {
 	return p.Unclear == q.Unclear && slices.Equal(p.Present, q.Present) && slices.Equal(p.Late, q.Late) &&
 		slices.Equal(p.DiskFailing, q.DiskFailing) && slices.Equal(p.Serving, q.Serving) &&
 		slices.Equal(p.InMajority, q.InMajority) && slices.Equal(p.Stopped, q.Stopped) &&
-		slices.Equal(p.Cut, q.Cut)
+		slices.Equal(p.Cut, q.Cut) && slices.Equal(p.Relayed, q.Relayed)
 }
 
 // phaseIn derives the health in a span that has no breakpoint inside.
@@ -151,7 +154,7 @@ func (h *Health) connectMachines(p *Phase) {
 			relays = append(relays, p.Present[m] && !h.diskBroken(m, p.From, h.model.DiskReturns))
 		}
 	}
-	reaches, unclear := h.reachableAt(p.From, p.Present, relays)
+	reaches, direct, unclear := h.reachableAt(p.From, p.Present, relays)
 	lossy := func(f *fault.Fault) bool { return f.Loss+f.Share >= h.model.LossMax }
 	unclear = unclear || h.buggified(p.From)
 	for m := range env.MachineID(n) {
@@ -163,6 +166,8 @@ func (h *Health) connectMachines(p *Phase) {
 		all += h.model.Votes[a]
 		for b := range n {
 			p.Cut = append(p.Cut, !reaches(a, b))
+			p.Relayed = append(p.Relayed, relays != nil && a != b && reaches(a, b) &&
+				!(direct(a, b) && direct(b, a)))
 		}
 	}
 	for m := range n {

@@ -92,6 +92,8 @@ func TestRelaysKeepMachinesTogether(t *testing.T) {
 		p := h.At(seconds(second))
 		require.False(t, p.Unclear)
 		require.Equal(t, []bool{true, true, true}, p.InMajority, "at %d s", second)
+		require.Equal(t, seconds(second-5), p.From, "a change of the route is a change of the health")
+		require.True(t, p.Relayed[1])
 	}
 	require.Equal(t, []bool{false, false, false}, h.At(seconds(52)).InMajority, "nothing can relay")
 	require.False(t, h.At(seconds(52)).Unclear)

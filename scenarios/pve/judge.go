@@ -55,10 +55,10 @@ func (s *Subject) haCluster(of *scenarios.Scenario) hacheck.Cluster {
 
 // ExcusedTime measures for how much of a run the judge of the HA manager excuses machines. It is zero for a
 // run of another subject, or without the HA manager.
-func ExcusedTime(r *scenarios.Run) hacheck.ExcusedTime {
+func ExcusedTime(r *scenarios.Run) check.ExcusedTime {
 	s, is := r.Subject.(*Subject)
 	if !is || s.spec.HA == nil {
-		return hacheck.ExcusedTime{}
+		return check.ExcusedTime{}
 	}
 	return hacheck.ExcusedTimeOf(s.haCluster(r.Scenario), r)
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/library"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
-	"github.com/holdfast-sim/holdfast/scenarios/pve/hacheck"
 	"github.com/holdfast-sim/holdfast/scenarios/raft"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
 	"github.com/holdfast-sim/holdfast/sim"
@@ -62,10 +62,10 @@ func TestExcusesAreRare(t *testing.T) {
 	thorough.Only(t,
 		"all library scenarios of the HA manager with five seeds take a minute of processor time")
 	const seeds = 5
-	var all hacheck.ExcusedTime
+	var all check.ExcusedTime
 	for _, name := range library.Names() {
 		s, subject := load(t, name)
-		var of hacheck.ExcusedTime
+		var of check.ExcusedTime
 		for seed := range uint64(seeds) {
 			run, err := sim.Runner{}.Run(t.Context(), s, subject, scenarios.RunOptions{Seed: seed + 1})
 			require.NoError(t, err)

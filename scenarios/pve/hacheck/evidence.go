@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host/programs"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/totem"
@@ -51,6 +52,7 @@ type Evidence struct {
 	orderLog         orderLog
 	fenceLog         fenceLog
 	ringLog          ringLog
+	goingDowns       []goingDown
 	durableAt        map[string]time.Duration // request -> when the first machine had its change on disk
 
 	// Known at the end.
@@ -86,6 +88,8 @@ func (e *Evidence) Observe(r scenarios.Stamped) {
 		if !rec.On {
 			e.runningIntervals.EndAll(r.Machine, r.At)
 		}
+	case initd.GoingDown:
+		e.goingDowns = append(e.goingDowns, goingDown{r.Machine, r.At})
 	case scenarios.Switched:
 		e.fenceLog.onSwitched(r, rec)
 	case store.Applied:

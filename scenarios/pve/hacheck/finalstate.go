@@ -90,6 +90,8 @@ func (e *finalStateJudge) judgeService(sid string) *linearizability.Violation {
 		return nil
 	case mustRun && check.Within(e.desired.notRequired[sid], end):
 		return nil // it is unknown whether the last command was carried out
+	case known.State == ha.Freeze && e.nodeForgotShutdown(known.Node):
+		return nil // the order must be repeated
 	case (known.State == ha.Fence || known.State == ha.Recovery || known.State == ha.Freeze) &&
 		e.hasAllowedNode(sid):
 		return wrong(LostService, "is stuck in %s of %s", known.State, known.Node)
@@ -111,6 +113,12 @@ func (e *finalStateJudge) commandedTooLate(sid string) bool {
 	return slices.ContainsFunc(e.operatorLog.actions, func(d operatorDid) bool {
 		return d.doneAt > e.run.Duration-e.recoveryBound() && slices.Contains(strings.Fields(d.action), sid)
 	})
+}
+
+// nodeForgotShutdown is forgotShutdown for a node at the end.
+func (e *finalStateJudge) nodeForgotShutdown(node string) bool {
+	m, exists := e.machineOfNode(node)
+	return exists && e.forgotShutdown(m, e.run.Duration)
 }
 
 // hasAllowedNode reports whether the rules leave a service a node when all nodes are there.

@@ -67,3 +67,12 @@ func (h *health) settled(e *Evidence, span check.Span, holds func(*check.Phase) 
 	return h.Settled(span, e.scaledTime(settleTime+e.RingDelay), e.scaledTime(resettleTime+e.RingDelay),
 		holds)
 }
+
+// ExcusedTimeOf measures for how much of a run the checks excuse machines.
+func ExcusedTimeOf(c Cluster, r *scenarios.Run) check.ExcusedTime {
+	var power check.PowerLog
+	for _, record := range r.Records {
+		power.Observe(record)
+	}
+	return newHealth(c, r, power).ExcusedTime()
+}

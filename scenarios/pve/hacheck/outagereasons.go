@@ -71,6 +71,8 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 		return "its guest had come to its node just before that was lost, and was not reported as guarded"
 	case inErrorWithReason(e, sid, at):
 		return "it was in error with a reason"
+	case placed && e.forgotShutdown(m, at):
+		return "what took its node down was killed before the end"
 	case placed && agentRuns(p, m) && lockedByOperator(e, failedStart{sid: sid, failedAt: at}):
 		return "its guest was locked"
 	}

@@ -64,8 +64,8 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 			"had a late machine", unclear)
 	}
 	v := check.Verdict(c.Name(), append(violations, unneededWatchdogs(e)...), summary)
-	covered := e.health.excusedTime()
-	v.Details = append(v.Details, covered.lines()...)
+	covered := e.health.ExcusedTime()
+	v.Details = append(v.Details, covered.Lines()...)
 	return v
 }
 

@@ -1,4 +1,4 @@
-package hacheck
+package check
 
 import (
 	"fmt"
@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/check"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
@@ -51,8 +49,8 @@ func (e *ExcusedTime) Share() fault.PPM {
 	return fault.PPM(int64(float64(covered) / float64(max(e.Present, 1)) * float64(fault.Always)))
 }
 
-// lines returns one line for each excuse that was used.
-func (e *ExcusedTime) lines() []string {
+// Lines returns one line for each excuse that was used.
+func (e *ExcusedTime) Lines() []string {
 	var lines []string
 	for _, excuse := range slices.Sorted(maps.Keys(e.ByExcuse)) {
 		lines = append(lines, fmt.Sprintf("excused (%s): %.0f of %.0f node-seconds", excuse,
@@ -61,17 +59,8 @@ func (e *ExcusedTime) lines() []string {
 	return lines
 }
 
-// ExcusedTimeOf measures the excuses of a run.
-func ExcusedTimeOf(c Cluster, r *scenarios.Run) ExcusedTime {
-	var power check.PowerLog
-	for _, record := range r.Records {
-		power.Observe(record)
-	}
-	return newHealth(c, r, power).excusedTime()
-}
-
-// excusedTime measures the excuses by the health of the machines.
-func (h *health) excusedTime() ExcusedTime {
+// ExcusedTime measures the excuses of the run.
+func (h *Health) ExcusedTime() ExcusedTime {
 	all := ExcusedTime{ByExcuse: map[Excuse]time.Duration{}}
 	for i := range h.Phases {
 		p := &h.Phases[i]
