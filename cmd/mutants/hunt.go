@@ -155,11 +155,11 @@ func (q huntTarget) isIn(run *scenarios.Run) bool {
 func hunt(files []string, limit time.Duration, seeds uint64, q huntTarget) (huntResult, error) {
 	start := time.Now()
 	c := huntResult{}
-	type prey struct {
+	type huntCase struct {
 		scenario *scenarios.Scenario
 		subject  scenarios.Subject
 	}
-	var all []prey
+	var all []huntCase
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -169,7 +169,7 @@ func hunt(files []string, limit time.Duration, seeds uint64, q huntTarget) (hunt
 		if err != nil {
 			return c, err
 		}
-		all = append(all, prey{s, subject})
+		all = append(all, huntCase{s, subject})
 	}
 	for seed := uint64(1); seed <= seeds && time.Since(start) < limit; seed++ {
 		for _, p := range all {

@@ -35,7 +35,7 @@ func skipNetns(list []*mutant, why string) {
 }
 
 // netnsPart checks the bugs of real nodes where only that is asked for, and names them otherwise.
-func (h *hunter) netnsPart(ctx context.Context) error {
+func (h *huntRunner) netnsPart(ctx context.Context) error {
 	if !exists(filepath.Join(h.catalogue, netnsCatalogue)) {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (h *netnsHunter) huntMutant(ctx context.Context, m *mutant) (outcome string
 	if err != nil {
 		return "", err
 	}
-	(&hunter{options: h.options}).reportProgress(r, m)
+	(&huntRunner{options: h.options}).reportProgress(r, m)
 	return r.Outcome, nil
 }
 

@@ -58,7 +58,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	defer os.RemoveAll(dir)
 	b := &builder{workDir: dir}
-	h := &hunter{options: o, builder: b}
+	h := &huntRunner{options: o, builder: b}
 	if !o.checksOnly {
 		if h.cleanProgram, err = b.buildClean(ctx); err != nil {
 			return err
@@ -70,8 +70,8 @@ func run(ctx context.Context, o *options) error {
 	return h.netnsPart(ctx)
 }
 
-// hunter looks for planted bugs, several at a time.
-type hunter struct {
+// huntRunner looks for planted bugs, several at a time.
+type huntRunner struct {
 	*options
 	builder      *builder
 	cleanProgram string
@@ -80,7 +80,7 @@ type hunter struct {
 	tableRows    []string // of the table
 }
 
-func (h *hunter) huntAll(ctx context.Context, mutants []*mutant) error {
+func (h *huntRunner) huntAll(ctx context.Context, mutants []*mutant) error {
 	jobs := make(chan *mutant)
 	errs := make(chan error, h.workers)
 	for range h.workers {
@@ -115,7 +115,7 @@ func (h *hunter) huntAll(ctx context.Context, mutants []*mutant) error {
 	return nil
 }
 
-func (h *hunter) huntOne(ctx context.Context, m *mutant) error {
+func (h *huntRunner) huntOne(ctx context.Context, m *mutant) error {
 	if m.Slow > 0 && !h.includesSlow && !h.checksOnly {
 		h.reportProgress(result{Name: m.Name, Outcome: "slow"}, m)
 		return nil
@@ -158,7 +158,7 @@ func (h *hunter) huntOne(ctx context.Context, m *mutant) error {
 }
 
 // keepProgram keeps the harness with a bug in it, and returns the command that shows what it does.
-func (h *hunter) keepProgram(ctx context.Context, m *mutant, c *huntResult) (string, error) {
+func (h *huntRunner) keepProgram(ctx context.Context, m *mutant, c *huntResult) (string, error) {
 	dir, err := h.builder.buildPrograms(ctx, m)
 	if err != nil {
 		return "", err
@@ -187,9 +187,9 @@ func exeSuffix() string {
 	return ""
 }
 
-// hunt runs a hunter program; seeds > 0 is the clean engine's share, else as many as there is time
+// hunt runs the program of a hunt; seeds > 0 is the clean engine's share, else as many as there is time
 // for are run.
-func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time.Duration,
+func (h *huntRunner) hunt(ctx context.Context, program string, m *mutant, limit time.Duration,
 	seeds uint64) (huntResult, error) {
 	args := []string{huntCommand, "--for", limit.String()}
 	if seeds > 0 {
@@ -213,14 +213,14 @@ func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time
 	}
 	var c huntResult
 	if err := json.Unmarshal(out.Bytes(), &c); err != nil {
-		return huntResult{}, fmt.Errorf("reading what the hunter brings home: %w", err)
+		return huntResult{}, fmt.Errorf("reading the result of the hunt: %w", err)
 	}
 	c.CPUSeconds = (cmd.ProcessState.UserTime() +
 		cmd.ProcessState.SystemTime()).Round(100 * time.Millisecond).Seconds()
 	return c, nil
 }
 
-func (h *hunter) reportProgress(r result, m *mutant) {
+func (h *huntRunner) reportProgress(r result, m *mutant) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r.Outcome == "missed" || r.Outcome == "unclean" {
